@@ -1,0 +1,47 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: help setup demo test lint bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv with locked dependencies; afterwards .venv/bin/spillway works
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv --clear .venv || { echo "venv is missing: apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: setup ## Start everything on this machine and play a day of the GIF competition
+	$(BIN)/spillway demo
+
+test: setup lint tests/sdk/node_modules ## Lint, then every test
+	$(BIN)/pytest
+
+tests/sdk/node_modules: tests/sdk/package-lock.json
+	cd tests/sdk && npm ci --silent --ignore-scripts
+	@touch tests/sdk/node_modules
+
+lint: setup ## ruff, mypy and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure; the figures of docs/performance.md (needs nginx)
+	$(BIN)/python benchmarks/overhead.py
+
+lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml -o functions/gateway/requirements.txt
+
+clean: ## Remove what was made
+	rm -rf .venv build var tests/sdk/node_modules

@@ -1,0 +1,16 @@
+"""The function `gateway`: the HTTP front door."""
+
+import functions_framework.aio
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from spillway.assembly import front_door
+from spillway.settings import load_settings
+
+app = front_door(load_settings())
+
+
+@functions_framework.aio.http
+async def gateway(_: Request) -> Starlette:
+    """Every path is the application's own."""
+    return app

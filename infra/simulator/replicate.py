@@ -1,0 +1,284 @@
+"""Replicate's HTTP API: predictions on models, versions and deployments, streams, files, webhooks, its errors."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from simulator.catalogue import Catalogue, Deployment
+from simulator.desk import Desk
+from simulator.faults import KINDS, TRANSPORT, Fault, Kind
+from simulator.fleet import Fleet
+from simulator.outputs import Outputs
+from simulator.predictions import Prediction
+from simulator.problems import LEAST_CANCEL_S, UNKNOWN_VERSION, problem, span_s, wait_s
+from simulator.record import Recorded
+from simulator.reply import send
+from simulator.schemas import Model, complaints, problem_of
+from simulator.server import ENTRY, Endpoint, Simulator, fault_of
+from simulator.told import tell_events
+from simulator.webhooks import Webhooks, signing_key
+
+_CREATIONS: frozenset[Kind] = KINDS - {"refuse", "runner"}
+
+
+class ReplicateApi(Simulator):
+    """`ReplicateApi(time_scale=0.01)`: token r8_test, models of `replicate_models.json`, results of a few seconds.
+
+    `service_s` is one number or one a model; `prices` are USD a job; `deployments` map owner/name to a model's name
+    or to a `Deployment`. Official models are always warm unless `official_warm` is False. With `strict`, unknown
+    input names are refused, which the real API lets pass.
+    """
+
+    name: ClassVar[str] = "replicate"
+
+    def __init__(
+        self,
+        token: str = "r8_test",
+        *,
+        cold_start_s: float = 30.0,
+        service_s: float | Mapping[str, float] = 4.0,
+        time_scale: float = 1.0,
+        models: Mapping[str, Any] | Path | None = None,
+        deployments: Mapping[str, str | Deployment] | None = None,
+        prices: Mapping[str, float] | float = 0.0,
+        usd_per_warm_second: float = 0.0,
+        strict: bool = True,
+        official_warm: bool = True,
+        early_wait: bool = False,
+        seed: int = 0,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        """Nothing listens yet. `early_wait`: `Prefer: wait` shows the output while still processing, as it may."""
+        super().__init__(time_scale=time_scale, seed=seed, faults=faults)
+        self.token, self.strict, self.early_wait = token, strict, early_wait
+        self.usd_per_warm_second = usd_per_warm_second
+        self.catalogue = Catalogue(self.clock, cold_start_s, models, deployments or {}, official_warm=official_warm)
+        self.webhooks = Webhooks(self.clock, signing_key(self.random))
+        self.desk = Desk(
+            self.clock, Outputs(self.files), self.random, self.webhooks, self._aside, service_s=service_s, prices=prices
+        )
+
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """Every prediction by id, oldest first."""
+        return self.desk.predictions
+
+    @property
+    def created(self) -> Counter[str]:
+        """How many predictions were created, by model."""
+        return self.desk.created
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How predictions ended, by status."""
+        return self.desk.ended
+
+    @property
+    def webhook_key(self) -> str:
+        """The `whsec_…` that webhooks are signed with."""
+        return self.webhooks.key
+
+    @property
+    def billed_usd(self) -> float:
+        """Jobs that ran (succeeded, or canceled while running) and instances kept warm."""
+        return self.desk.jobs_usd + self.usd_per_warm_second * self.catalogue.kept_warm_s
+
+    def instances(self, name: str) -> int:
+        """Warm instances of a model or deployment."""
+        return self.catalogue.fleet(name).warm
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """The API, behind its token; streams have addresses that can't be guessed instead."""
+        guarded: list[tuple[str, str, Endpoint]] = [
+            ("POST", "/v1/predictions", self._create),
+            ("POST", "/v1/models/{owner}/{name}/predictions", self._create),
+            ("POST", "/v1/deployments/{owner}/{name}/predictions", self._create),
+            ("GET", "/v1/predictions", self._list),
+            ("GET", "/v1/predictions/{id}", self._get),
+            ("POST", "/v1/predictions/{id}/cancel", self._cancel),
+            ("GET", "/v1/models/{owner}/{name}", self._model),
+            ("GET", "/v1/deployments/{owner}/{name}", self._deployment),
+            ("PATCH", "/v1/deployments/{owner}/{name}", self._deployment),
+            ("GET", "/v1/account", self._account),
+            ("GET", "/v1/webhooks/default/secret", self._secret),
+        ]
+        routes = [web.route(method, path, self._guarded(endpoint)) for method, path, endpoint in guarded]
+        return [*routes, web.get("/v1/streams/{id}", self._stream)]
+
+    def subject(self, request: web.Request, entry: Recorded) -> str | None:
+        """The model, of a POST that creates a prediction."""
+        if request.method != "POST" or not request.path.endswith("/predictions"):
+            return None
+        model, _ = self._target(request)
+        return model.name if model is not None else "unknown"
+
+    def kinds(self, request: web.Request) -> frozenset[Kind]:
+        """Faults of jobs befall the creation, so that polling doesn't use them up."""
+        if request.method == "POST":
+            return _CREATIONS if request.path.endswith("/predictions") else TRANSPORT
+        return super().kinds(request)
+
+    def problem(self, status: int, message: str | None = None, **extra: Any) -> Any:
+        """Problem details, RFC 7807, as Replicate writes them."""
+        return problem(status, message, **extra)
+
+    def settings(self) -> dict[str, Any]:
+        """Predictions, instances and money."""
+        return {
+            "created": dict(self.created),
+            "ended": dict(self.ended),
+            "billed_usd": self.billed_usd,
+            "deployments": {name: entry.summary() for name, entry in self.catalogue.deployments.items()},
+            "webhooks": len(self.webhooks.deliveries),
+        }
+
+    def lose_work(self) -> None:
+        """In an outage, predictions in flight fail."""
+        self.desk.interrupt_all()
+
+    async def closed(self) -> None:
+        """Let go of the webhooks' connections."""
+        await self.webhooks.close()
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if request.headers.get("Authorization", "").split(" ") not in (
+                ["Bearer", self.token],
+                ["Token", self.token],
+            ):
+                return await self.fail(request, 401)
+            return await endpoint(request)
+
+        return guarded
+
+    # Predictions.
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        model, refused = self._target(request)
+        if model is None:
+            return await send(request, refused, status=int(refused["status"]))
+        body = request[ENTRY].json
+        given = body.get("input")
+        found = complaints(model, given if isinstance(given, dict) else {}, strict=self.strict)
+        if found or not isinstance(given, dict):
+            return await send(request, problem_of(found), status=422)
+        cancel_after_s = span_s(request.headers.get("Cancel-After"))
+        if cancel_after_s is not None and cancel_after_s < LEAST_CANCEL_S:
+            return await send(request, self.problem(422, "Cancel-After must be at least 5 seconds"), status=422)
+        prediction = self._begin(request, model, body, cancel_after_s)
+        await self._waited(request, prediction)
+        return await self._created(request, prediction)
+
+    def _target(self, request: web.Request) -> tuple[Model | None, dict[str, Any]]:
+        """The model that a creating POST means, or the problem."""
+        body = request[ENTRY].json if ENTRY in request else None
+        if "owner" in request.match_info:
+            name = self._named(request)
+            model = self.catalogue.target(name, deployment="/deployments/" in request.path)
+            return model, self.problem(404)
+        version = body.get("version") if isinstance(body, dict) else None
+        return self.catalogue.version(str(version)), UNKNOWN_VERSION
+
+    def _begin(
+        self, request: web.Request, model: Model, body: dict[str, Any], cancel_after_s: float | None
+    ) -> Prediction:
+        deployment = self._named(request) if "/deployments/" in request.path else None
+        prediction = Prediction(
+            self.desk.new_id(), model, body["input"], self.url, deployment, fault_of(request), body.get("webhook"),
+            cancel_after_s=cancel_after_s,
+        )  # fmt: skip
+        prediction.webhook_events = frozenset(body.get("webhook_events_filter") or prediction.webhook_events)
+        self.desk.take(prediction)
+        fleet = self.catalogue.fleet_for(model, deployment)
+        prediction.task = self.spawn(self._run(prediction, fleet))
+        return prediction
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        if self.stopping:
+            work.close()
+        else:
+            self.spawn(work)
+
+    async def _run(self, prediction: Prediction, fleet: Fleet | None) -> None:
+        with self.counters.working(), self.by[prediction.model.name].working():
+            await self.desk.live(prediction, fleet)
+
+    async def _waited(self, request: web.Request, prediction: Prediction) -> None:
+        limit_s = wait_s(request.headers.get("Prefer"))
+        if limit_s is None:
+            return
+        try:
+            async with asyncio.timeout(self.clock.real(limit_s)):
+                await prediction.end()
+        except TimeoutError:
+            return
+
+    async def _created(self, request: web.Request, prediction: Prediction) -> web.StreamResponse:
+        shown = prediction.json()
+        if self.early_wait and prediction.status == "succeeded":
+            shown |= {"status": "processing", "completed_at": None, "metrics": {}}
+        unfinished = wait_s(request.headers.get("Prefer")) is not None and not prediction.done
+        return await send(request, shown, fault_of(request), status=202 if unfinished else 201)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        prediction = self._known(request)
+        if prediction is None:
+            return await self.fail(request, 404)
+        return await send(request, prediction.json(), fault_of(request))
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        recent = list(self.predictions.values())[-100:][::-1]
+        page = {"previous": None, "next": None, "results": [prediction.json() for prediction in recent]}
+        return await send(request, page, fault_of(request))
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        prediction = self._known(request)
+        if prediction is None:
+            return await self.fail(request, 404)
+        if not prediction.done:
+            self.desk.cancel(prediction)
+        return await send(request, prediction.json(), fault_of(request))
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        prediction = self._known(request)
+        if prediction is None:
+            return await self.fail(request, 404)
+        return await tell_events(request, prediction, fault_of(request))
+
+    def _known(self, request: web.Request) -> Prediction | None:
+        prediction = self.predictions.get(request.match_info["id"])
+        if prediction is not None:
+            prediction.forget(self.clock.now())
+        return prediction
+
+    # The rest of the API.
+
+    async def _model(self, request: web.Request) -> web.StreamResponse:
+        shown = self.catalogue.model_json(self._named(request))
+        if shown is None:
+            return await self.fail(request, 404)
+        return await send(request, shown, fault_of(request))
+
+    async def _deployment(self, request: web.Request) -> web.StreamResponse:
+        name = self._named(request)
+        if name not in self.catalogue.deployments:
+            return await self.fail(request, 404)
+        if request.method == "PATCH" and not self.catalogue.patch(name, request[ENTRY].json):
+            return await self.fail(
+                request, 422, "min_instances and max_instances are whole numbers, the first no greater"
+            )
+        return await send(request, self.catalogue.deployment_json(name), fault_of(request))
+
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        account = {"type": "organization", "username": "acme", "name": "Acme", "github_url": "https://github.com/acme"}
+        return await send(request, account, fault_of(request))
+
+    async def _secret(self, request: web.Request) -> web.StreamResponse:
+        return await send(request, {"key": self.webhook_key}, fault_of(request))
+
+    def _named(self, request: web.Request) -> str:
+        return f"{request.match_info['owner']}/{request.match_info['name']}"

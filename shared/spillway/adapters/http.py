@@ -1,0 +1,167 @@
+"""The one pooled HTTP client: httpx's API over aiohttp's connection pool (docs/decisions/0001-http-client.md).
+
+aiohttp's errors are translated here. What matters most is whether a try can have arrived: only a connection that
+was never made proves that it has not.
+"""
+
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic_core import from_json
+
+from spillway.domain.chat import parse_chunk
+from spillway.domain.event_stream import DONE, Event, EventDecoder
+from spillway.domain.outcomes import error_message, retry_after_seconds
+from spillway.errors import BrokenAnswer, Overflow, TooSlow, Unreachable
+
+CONNECT_TIMEOUT_S = 3.0
+KEEPALIVE_S = 15.0
+LARGEST_ANSWER = 128 * 1024 * 1024
+LARGEST_ERROR = 64 * 1024
+USER_AGENT = "spillway"
+
+
+def new_client(*, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None) -> httpx.AsyncClient:
+    """A client, connected to nothing yet, with no limit of its own on connections (the policy has one) and no hidden redirects or retries."""
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=KEEPALIVE_S, resolver=resolver() if resolver else None
+        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+    transport = AiohttpTransport(client=session)
+    return httpx.AsyncClient(transport=transport, headers=headers(), timeout=timeouts(None), follow_redirects=False)
+
+
+def headers(**more: str) -> httpx.Headers:
+    """What every exchange says; bodies come as they are, so that a cut one can be told from a whole one."""
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    return httpx.Headers({"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*", **named})
+
+
+def timeouts(silence_s: float | None) -> httpx.Timeout:
+    """Limits for one exchange: `silence_s` bounds the wait for the next byte; the whole try is bounded by its caller."""
+    return httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, pool=None)
+
+
+@contextmanager
+def translated(backend: str, *, answered: bool = False) -> Iterator[None]:
+    """Turn what httpx, aiohttp and asyncio raise into an Overflow; `answered` once the status has come."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        outcome = overflow(error, backend)
+        if answered and isinstance(outcome, Unreachable):
+            outcome = BrokenAnswer(f"{backend}'s answer was cut ({_cause(error)})")
+        raise outcome from error
+
+
+def overflow(error: BaseException, backend: str) -> Overflow:
+    """The outcome that an error of the HTTP stack stands for.
+
+    httpx-aiohttp folds a connection closed without an answer into ConnectTimeout, so the cause underneath decides.
+    """
+    cause = _cause(error)
+    name = type(cause).__name__
+    for types, outcome in _OUTCOMES:
+        if isinstance(cause, types):
+            return outcome(backend, name)
+    return Unreachable(f"{backend} closed the connection without an answer ({name})")
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError | OSError) else error
+
+
+_OUTCOMES: tuple[tuple[tuple[type[BaseException], ...], Callable[[str, str], Overflow]], ...] = (
+    (
+        (aiohttp.ConnectionTimeoutError,),
+        lambda backend, _: Unreachable(f"{backend} can't be connected to in {CONNECT_TIMEOUT_S:g} s", arrived=False),
+    ),
+    (
+        (aiohttp.ServerTimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout, TimeoutError),
+        lambda backend, _: TooSlow(f"{backend} was silent for too long"),
+    ),
+    (
+        (aiohttp.ClientConnectorError, httpx.ConnectError, socket.gaierror, httpx.ConnectTimeout),
+        lambda backend, name: Unreachable(f"{backend} can't be connected to ({name})", arrived=False),
+    ),
+    (
+        (aiohttp.InvalidURL, httpx.InvalidURL, httpx.UnsupportedProtocol),
+        lambda backend, _: Unreachable(f"{backend} has an address that is no URL", arrived=False),
+    ),
+    (
+        (aiohttp.ClientPayloadError, httpx.ReadError, httpx.DecodingError),
+        lambda backend, name: BrokenAnswer(f"{backend}'s answer was cut ({name})"),
+    ),
+    (
+        (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+        lambda backend, name: BrokenAnswer(f"{backend}'s answer is not HTTP ({name})"),
+    ),
+)
+
+
+def retry_after(answer_headers: httpx.Headers) -> float | None:
+    """The Retry-After of an answer, in seconds from now."""
+    header = answer_headers.get("retry-after")
+    return retry_after_seconds(header, now_epoch_s=time.time()) if header else None
+
+
+async def read_bounded(response: httpx.Response, limit: int, backend: str) -> bytes:
+    """The whole body. Raises BrokenAnswer past `limit` bytes, and where it ends too early."""
+    pieces, size = [], 0
+    with translated(backend, answered=True):
+        async for piece in response.aiter_raw():
+            size += len(piece)
+            if size > limit:
+                raise BrokenAnswer(f"{backend}'s answer is larger than {limit} bytes")
+            pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def chat_chunks(response: httpx.Response, backend: str) -> AsyncGenerator[dict[str, Any], None]:
+    """The chunks of a streamed chat answer, to its end. Raises BrokenAnswer for rubbish and for a cut.
+
+    A clean end says nothing: whether the answer is complete, the finish_reason tells.
+    """
+    if "text/event-stream" not in response.headers.get("content-type", ""):
+        raise BrokenAnswer(f"{backend} was asked for a stream and sent something else")
+    decoder = EventDecoder()
+    with translated(backend, answered=True):
+        async for piece in response.aiter_raw():
+            for event in _events(decoder, piece, backend):
+                if event.data == DONE:
+                    return
+                yield parse_chunk(event.data, backend)
+
+
+def _events(decoder: EventDecoder, piece: bytes, backend: str) -> Iterator[Event]:
+    try:
+        yield from decoder.feed(piece)
+    except ValueError as error:
+        raise BrokenAnswer(f"{backend}'s stream is not an event stream") from error
+
+
+def json_body(raw: bytes, backend: str) -> Any:
+    """The JSON of an answer. Raises BrokenAnswer where there is none."""
+    try:
+        return from_json(raw)
+    except ValueError as error:
+        raise BrokenAnswer(f"{backend}'s answer is {'not JSON' if raw.strip() else 'empty'}") from error
+
+
+async def error_body(response: httpx.Response, backend: str) -> tuple[str, dict[str, Any] | None]:
+    """The words and the JSON object of an error's answer, as far as it has them."""
+    raw = await read_bounded(response, LARGEST_ERROR, backend)
+    try:
+        body = from_json(raw)
+    except ValueError:
+        body = None
+    return error_message(body, f"{backend} gave no reason"), body if isinstance(body, dict) else None

@@ -1,0 +1,131 @@
+"""Fetches the pictures, videos and sounds that answers point at, and nothing that leads to the inside.
+
+The hosts of the configured backends are trusted. Any other address comes from outside, so it must resolve to public
+addresses only; the check is made where the connection is made, so a name that changes its mind gains nothing.
+"""
+
+import base64
+import binascii
+import ipaddress
+import socket
+import tempfile
+from collections.abc import Iterable
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from spillway.adapters.http import headers, timeouts, translated
+from spillway.errors import MediaBroken, Overflow
+
+LARGEST_MEDIA = 256 * 1024 * 1024
+IN_MEMORY = 1024 * 1024
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is reachable by anybody: not private, loopback, link-local, metadata or reserved."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_global and not ip.is_multicast
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names, and refuses those with any address on the inside."""
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """As aiohttp asks it. Raises OSError for an address on the inside."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(is_public(entry["host"]) for entry in found):
+            raise OSError(f"{host} leads to a private address")
+        return found
+
+    async def close(self) -> None:
+        """Let the resolver underneath go."""
+        await self._resolver.close()
+
+
+class HttpMedia:
+    """Adapter of ports.Media. `trusted` are hosts that may be on the inside; `public` refuses the inside."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, public: httpx.AsyncClient, *, trusted: Iterable[str], allow_private: bool
+    ):
+        self._client = client
+        self._public = public
+        self._trusted = frozenset(trusted)
+        self._allow_private = allow_private
+
+    async def fetch(self, url: str, *, timeout_s: float) -> BinaryIO:
+        """The whole file, in memory up to 1 MiB and on disk beyond. Raises MediaBroken."""
+        if url.startswith("data:"):
+            return _spooled(_data_url(url))
+        request = httpx.Request("GET", url, headers=headers(), extensions={"timeout": timeouts(timeout_s).as_dict()})
+        try:
+            return await self._download(self._client_for(url), request)
+        except Overflow as error:
+            raise MediaBroken(f"its media can't be had: {error}") from error
+
+    def _client_for(self, url: str) -> httpx.AsyncClient:
+        host = urlsplit(url).hostname
+        if not host or urlsplit(url).scheme not in ("http", "https"):
+            raise MediaBroken("its media have an address that is no http URL")
+        if self._allow_private or host in self._trusted:
+            return self._client
+        if _is_literal(host) and not is_public(host):
+            raise MediaBroken("its media are at a private address")
+        return self._public
+
+    async def _download(self, client: httpx.AsyncClient, request: httpx.Request) -> BinaryIO:
+        with translated("the media's server"):
+            response = await client.send(request, stream=True)
+        try:
+            if response.status_code != 200:
+                raise MediaBroken(f"its media can't be had: {response.status_code}")
+            with translated("the media's server", answered=True):
+                return await _spool(response)
+        finally:
+            await response.aclose()
+
+
+async def _spool(response: httpx.Response) -> BinaryIO:
+    content, size = _spooled(b""), 0
+    try:
+        async for piece in response.aiter_raw():
+            size += len(piece)
+            if size > LARGEST_MEDIA:
+                raise MediaBroken(f"its media are larger than {LARGEST_MEDIA} bytes")
+            content.write(piece)
+    except BaseException:
+        content.close()
+        raise
+    return content
+
+
+def _spooled(start: bytes) -> BinaryIO:
+    content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (its caller closes it)
+    content.write(start)
+    return cast(BinaryIO, content)
+
+
+def _data_url(url: str) -> bytes:
+    head, _, body = url.partition(",")
+    try:
+        return base64.b64decode(body, validate=True) if head.endswith(";base64") else body.encode()
+    except (binascii.Error, ValueError) as error:
+        raise MediaBroken("its media are a data URL that can't be read") from error
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""The same records as Prometheus metrics, prefix spillway_."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from spillway.ports import Served
+
+BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 10, 20, 30, 60, 120, 300)
+
+
+class Metrics:
+    """Adapter of ports.Ledger over a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "spillway_requests",
+            "Requests by pipeline, outcome and server.",
+            ["pipeline", "outcome", "served_by"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "spillway_request_seconds",
+            "Time to the whole answer.",
+            ["pipeline", "served_by"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._attempts = Counter(
+            "spillway_attempts",
+            "Tries by backend and outcome.",
+            ["pipeline", "backend", "outcome"],
+            registry=self.registry,
+        )
+        self._decisions = Counter(
+            "spillway_decisions",
+            "First choices of the routing policy by reason.",
+            ["pipeline", "reason"],
+            registry=self.registry,
+        )
+        self._usd = Counter("spillway_fallback_usd", "Spend on hosted inference.", ["pipeline"], registry=self.registry)
+        self._gauges = {
+            "spillway_body_bytes": Gauge(
+                "spillway_body_bytes", "Bytes of request bodies held now.", registry=self.registry
+            )
+        }
+
+    def record(self, served: Served) -> None:
+        """Count one request."""
+        self._requests.labels(served.pipeline, served.outcome, served.served_by).inc()
+        if served.outcome == "served":
+            self._seconds.labels(served.pipeline, served.served_by).observe(served.seconds)
+        for attempt in served.attempts:
+            self._attempts.labels(served.pipeline, attempt.backend, attempt.outcome).inc()
+        if served.reason:
+            self._decisions.labels(served.pipeline, served.reason).inc()
+        if served.usd:
+            self._usd.labels(served.pipeline).inc(served.usd)
+
+    def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
+        """The content type and the text of all metrics; `now` sets the gauges."""
+        for name, value in now.items():
+            self._gauges[name].set(value)
+        return CONTENT_TYPE_LATEST, generate_latest(self.registry)

@@ -1,0 +1,137 @@
+"""The one place that names adapters: it reads the settings and puts the house together."""
+
+import os
+import time
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.applications import Starlette
+
+from spillway.adapters.http import new_client
+from spillway.adapters.media_http import HttpMedia, PublicResolver
+from spillway.adapters.media_inspector import MediaInspector
+from spillway.adapters.prometheus import Metrics
+from spillway.adapters.subnet_gateway import SubnetGateway
+from spillway.domain.budget import DailyBudget
+from spillway.domain.policy import Policies
+from spillway.domain.routes import Fallback, Routes, RoutesFile, parse_routes, with_builtin
+from spillway.edge.app import House, create_app
+from spillway.edge.bodies import Room
+from spillway.errors import BadSettings
+from spillway.ports import Artifacts, Inference, Ledger, Media, Served
+from spillway.services.inference import InferenceService
+from spillway.services.keeping import Keeper
+from spillway.services.round import Backends
+from spillway.services.status import Status
+from spillway.settings import Settings
+
+
+def front_door(settings: Settings) -> Starlette:
+    """The HTTP front door. Raises BadSettings; nothing is connected yet."""
+    _check(settings)
+    routes = load_routes(settings)
+    client = new_client()
+    media = _media(settings, routes, client)
+    artifacts = _artifacts(settings)
+    status, metrics = Status(time.time), Metrics()
+    backends = Backends(
+        routes=routes,
+        subnet=SubnetGateway(settings.subnet_url, client) if settings.subnet_url else None,
+        hosted=_hosted(settings, routes, client, media),
+        policies=Policies(),
+        budget=DailyBudget(settings.fallback_usd_per_day),
+        ledger=Ledgers([status, metrics]),
+        monotonic=time.monotonic,
+        epoch=time.time,
+    )
+    keeper = Keeper(media, MediaInspector(), artifacts, verify=settings.verify == "decode")
+    room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
+    house = House(InferenceService(backends, keeper), artifacts, media, status, metrics, room, settings.public_url)
+    return create_app(house)
+
+
+class Ledgers:
+    """Several ledgers as one."""
+
+    def __init__(self, ledgers: Iterable[Ledger]):
+        self._ledgers = tuple(ledgers)
+
+    def record(self, served: Served) -> None:
+        """Write into each."""
+        for ledger in self._ledgers:
+            ledger.record(served)
+
+
+def load_routes(settings: Settings) -> Routes:
+    """The routes file over the built-in routes. Raises BadSettings."""
+    text = resources.files("spillway").joinpath("builtin_routes.toml").read_text()
+    builtin = parse_routes(text, source="the built-in routes")
+    if settings.routes is None:
+        return with_builtin(RoutesFile(), builtin)
+    try:
+        own = settings.routes.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"SPILLWAY_ROUTES: {settings.routes} can't be read ({type(error).__name__})") from error
+    return with_builtin(parse_routes(own, source=str(settings.routes)), builtin)
+
+
+def _check(settings: Settings) -> None:
+    in_cloud = bool(os.environ.get("K_SERVICE"))
+    if settings.auth == "keys":
+        raise BadSettings("SPILLWAY_AUTH: keys are not in this release; set it to none and let only trusted callers in")
+    if in_cloud and settings.auth is None:
+        raise BadSettings("SPILLWAY_AUTH: set it to none, and let only trusted callers in, to serve in the cloud")
+    for name in ("state", "queue", "artifacts"):
+        scheme = getattr(settings, name).partition("://")[0]
+        if scheme in ("firestore", "pubsub", "gs"):
+            raise BadSettings(f"SPILLWAY_{name.upper()}: {scheme}:// is not in this release")
+
+
+def _artifacts(settings: Settings) -> Artifacts:
+    from spillway.adapters.file_artifacts import FileArtifacts  # noqa: PLC0415 (by scheme)
+
+    directory = urlsplit(settings.artifacts)
+    if directory.netloc or not directory.path:
+        raise BadSettings("SPILLWAY_ARTIFACTS: must be file:///DIR with an absolute path")
+    return FileArtifacts(Path(directory.path))
+
+
+def _media(settings: Settings, routes: Routes, client: httpx.AsyncClient) -> Media:
+    bases = [
+        settings.subnet_url,
+        settings.replicate_url,
+        *(provider.base_url for provider in routes.providers.values()),
+    ]
+    trusted = [host for base in bases if base and (host := urlsplit(base).hostname)]
+    public = new_client(resolver=PublicResolver)
+    return HttpMedia(client, public, trusted=trusted, allow_private=settings.allow_private_urls)
+
+
+def _hosted(
+    settings: Settings, routes: Routes, client: httpx.AsyncClient, media: Media
+) -> dict[str, Inference[Fallback]]:
+    """The providers that can be used: Replicate where there is a token, OpenAI-compatible ones always."""
+    hosted: dict[str, Inference[Fallback]] = {}
+    for name, provider in routes.providers.items():
+        if provider.kind == "openai":
+            hosted[name] = _openai(name, provider.base_url, provider.api_key_env, client)
+        elif settings.replicate_api_token:
+            from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
+
+            token = settings.replicate_api_token.get_secret_value()
+            hosted[name] = ReplicateApi(name, client, media, token=token, base_url=settings.replicate_url)
+    return hosted
+
+
+def _openai(name: str, base_url: str | None, key_env: str | None, client: httpx.AsyncClient) -> Inference[Fallback]:
+    from spillway.adapters.openai_api import OpenAiApi  # noqa: PLC0415 (only where it is used)
+
+    if not base_url:
+        raise BadSettings(f"the provider {name!r} needs a base_url")
+    key = os.environ.get(key_env) if key_env else None
+    if key_env and not key:
+        raise BadSettings(f"the provider {name!r} takes its key from {key_env}, which is not set")
+    return OpenAiApi(name, client, base_url=base_url, api_key=key)

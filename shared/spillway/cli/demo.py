@@ -1,0 +1,5 @@
+"""`spillway demo`."""
+
+
+def demo() -> None:
+    """x"""

@@ -1,0 +1,27 @@
+"""`spillway`: the commands, and how their errors end."""
+
+import sys
+
+import typer
+
+from spillway.cli.demo import demo
+from spillway.cli.serve import serve
+from spillway.errors import SpillwayError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A front door to a decentralised AI compute network, with hosted inference as its overflow.",
+)
+app.command()(serve)
+app.command()(demo)
+
+
+def main() -> None:
+    """The console script: a known error is one line and status 2."""
+    try:
+        app()
+    except SpillwayError as error:
+        sys.stderr.write(f"spillway: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,59 @@
+"""`spillway serve`: every function in one process."""
+
+import ipaddress
+import logging
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from spillway.errors import BadSettings
+from spillway.settings import Settings, load_settings
+
+# A stream in flight gets this long to end when the process is asked to stop.
+GRACE_S = 10
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+) -> None:
+    """Serve the front door in one process. It is ready when GET /readyz answers 200."""
+    from spillway.assembly import front_door  # noqa: PLC0415 (--help need not load the house)
+
+    settings = load_settings()
+    check_bind(settings, host)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    server(front_door(settings), host, port).run()
+
+
+def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+    """The HTTP server over an application; requests are not logged one by one, /metrics counts them."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="info",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        lifespan="off",
+    )
+    return uvicorn.Server(config)
+
+
+def check_bind(settings: Settings, host: str) -> None:
+    """Refuse a public address without keys. Raises BadSettings."""
+    if settings.auth != "keys" and not is_loopback(host):
+        raise BadSettings(f"--host {host} can be reached by others: set SPILLWAY_AUTH=keys, or bind to 127.0.0.1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

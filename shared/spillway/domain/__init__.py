@@ -1,0 +1,1 @@
+"""Values and decisions: pure, with time and chance passed in."""

@@ -1,0 +1,144 @@
+"""What an answer of a backend means: the one place that decides it. The tables follow docs/faults.md."""
+
+from asyncio import CancelledError
+from collections.abc import Mapping
+from typing import Any
+
+from spillway.errors import (
+    BackendFailed,
+    BrokenAnswer,
+    ContentRefused,
+    ContextTooLong,
+    NobodyAnswered,
+    NoCapacity,
+    Overflow,
+    RequestRejected,
+    SpillwayError,
+    TooSlow,
+    Unreachable,
+)
+
+CALLERS_FAULT = frozenset({400, 401, 413, 415, 422})
+_REFUSED_TEXT = ("nsfw", "safety", "sensitive", "content policy", "moderation", "(e005)")
+
+
+def subnet_outcome(
+    status: int, message: str, *, retry_after_s: float | None = None, body: Mapping[str, Any] | None = None
+) -> SpillwayError | None:
+    """The error that a subnet gateway's status stands for; None for a 200 (whose body is still to be checked).
+
+    go-livepeer speaks 200, 400, 500 and 503. A redirect or any other 4xx or 5xx comes from something between us and
+    the gateway, so the gateway counts as unreachable.
+    """
+    if status == 200:
+        return None
+    if status in CALLERS_FAULT:
+        if is_context_error(message, body):
+            return ContextTooLong(message)
+        return RequestRejected(message, status=status, body=body)
+    if status in (429, 503):
+        return NoCapacity(f"no capacity ({status})", retry_after_s=retry_after_s)
+    if status == 500:
+        return BackendFailed("the gateway failed (500)", retry_after_s=retry_after_s)
+    if status == 408:
+        return TooSlow("the gateway gave up waiting (408)", retry_after_s=retry_after_s)
+    if 200 < status < 300:
+        return BrokenAnswer(f"a {status} where a 200 is due")
+    return Unreachable(f"something in between answered {status}", retry_after_s=retry_after_s)
+
+
+def hosted_outcome(
+    status: int, message: str, *, retry_after_s: float | None = None, body: Mapping[str, Any] | None = None
+) -> SpillwayError | None:
+    """The same for a hosted provider, whose 401, 402, 403, 404 and 422 speak of our account and our routes.
+
+    A 400 or 422 goes on to the next fallback (the caller's request has already passed our own checks, so it is the
+    mapping that does not fit), unless it is a safety refusal or a prompt too long.
+    """
+    if 200 <= status < 300:
+        return None
+    if status in (400, 403, 422) and is_refusal(message, body):
+        return ContentRefused(message)
+    if status in (400, 413, 422) and is_context_error(message, body):
+        return ContextTooLong(message)
+    if status in (402, 429, 503, 529):
+        return NoCapacity(f"no capacity ({status})", retry_after_s=retry_after_s)
+    if status in (408, 504):
+        return TooSlow(f"the provider gave up waiting ({status})", retry_after_s=retry_after_s)
+    if status in (502,):
+        return Unreachable("something in between answered 502", retry_after_s=retry_after_s)
+    return BackendFailed(f"the provider answered {status}: {message}"[:300], retry_after_s=retry_after_s)
+
+
+def is_refusal(message: str, body: Mapping[str, Any] | None = None) -> bool:
+    """Whether an error says that the content was refused."""
+    code = error_code(body)
+    if code in ("content_filter", "content_policy_violation", "moderation_blocked"):
+        return True
+    return any(word in message.lower() for word in _REFUSED_TEXT)
+
+
+def is_context_error(message: str, body: Mapping[str, Any] | None = None) -> bool:
+    """Whether an error says that the prompt has too many tokens."""
+    return error_code(body) == "context_length_exceeded" or "maximum context length" in message.lower()
+
+
+def error_code(body: Mapping[str, Any] | None) -> str:
+    """`error.code` of an OpenAI-shaped error body, "" where there is none."""
+    error = body.get("error") if body else None
+    code = error.get("code") or error.get("type") if isinstance(error, Mapping) else None
+    return code if isinstance(code, str) else ""
+
+
+def error_message(body: Any, default: str) -> str:
+    """The words of an error body in any of the shapes that the backends use."""
+    if not isinstance(body, Mapping):
+        return default
+    error, detail = body.get("error"), body.get("detail")
+    for found in (error.get("message") if isinstance(error, Mapping) else error, detail, body.get("message")):
+        if isinstance(found, str) and found:
+            return found
+        if isinstance(found, Mapping) and isinstance(found.get("msg"), str):
+            return str(found["msg"])
+    return default
+
+
+def retry_after_seconds(header: str | None, *, now_epoch_s: float) -> float | None:
+    """A Retry-After header in seconds from now: a number or an HTTP date, None where it is neither."""
+    if not header:
+        return None
+    text = header.strip()
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else _http_date(text) - now_epoch_s
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(0.0, seconds)
+
+
+def _http_date(text: str) -> float:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (rare, and 3 ms to import)
+
+    return parsedate_to_datetime(text).timestamp()
+
+
+def kind_of(error: BaseException | None) -> str:
+    """The word for an outcome in metrics, the status page and Server-Timing."""
+    if error is None:
+        return "served"
+    return next((word for types, word in _WORDS if isinstance(error, types)), "fault")
+
+
+# CancelledError and GeneratorExit: the caller went away.
+_WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (Unreachable, "unreachable"),
+    (NoCapacity, "no-capacity"),
+    (BrokenAnswer, "broken-answer"),
+    (BackendFailed, "failed"),
+    (TooSlow, "too-slow"),
+    (Overflow, "overflow"),
+    (ContentRefused, "refused"),
+    (ContextTooLong, "context-too-long"),
+    (RequestRejected, "rejected"),
+    (NobodyAnswered, "unanswered"),
+    ((CancelledError, GeneratorExit), "canceled"),
+)

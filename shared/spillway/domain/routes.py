@@ -1,0 +1,155 @@
+"""Routes: which subnet path serves a pipeline and model, and which hosted models take over."""
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from spillway.domain.inputs import PLACEHOLDERS, placeholders_in
+from spillway.domain.pipelines import PIPELINES
+from spillway.errors import BadSettings
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Provider(_Table):
+    """Where hosted inference is bought. `base_url` and `api_key_env` are for OpenAI-compatible APIs."""
+
+    kind: Literal["replicate", "openai"]
+    base_url: str | None = None
+    api_key_env: str | None = None
+
+
+class Fallback(_Table):
+    """A hosted model that can stand in for a subnet model.
+
+    `limits` clamps a number to what the model takes, `multiples` rounds it; `outputs_per_job` splits a request for
+    more pictures than one job gives; `context_tokens` is the model's window, where it is larger than the subnet's.
+    """
+
+    provider: str
+    model: str
+    usd_per_job: float = Field(default=0.0, ge=0)
+    deployment: str | None = None
+    input: Mapping[str, Any] = Field(default_factory=dict)
+    limits: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
+    multiples: Mapping[str, int] = Field(default_factory=dict)
+    outputs_per_job: int = Field(default=1, ge=1)
+    context_tokens: int | None = Field(default=None, ge=1)
+    timeout: float | None = Field(default=None, gt=0)
+
+    @cached_property
+    def placeholders(self) -> frozenset[str]:
+        """What the input asks of a request."""
+        return placeholders_in(self.input)
+
+    @field_validator("input")
+    @classmethod
+    def _known_placeholders(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in placeholders_in(value):
+            if name not in PLACEHOLDERS:
+                near = difflib.get_close_matches(name, PLACEHOLDERS, 1)
+                raise ValueError(f"unknown placeholder {{{name}}}" + (f", did you mean {{{near[0]}}}?" if near else ""))
+        return value
+
+
+class Route(_Table):
+    """How one pipeline and model is served. Times are in seconds, prices in USD."""
+
+    pipeline: str
+    model: str = "*"
+    deadline: float = Field(default=60.0, gt=0)
+    subnet_timeout: float = Field(default=20.0, gt=0)
+    subnet_path: str | None = Field(default=None, pattern=r"^/")
+    usd_per_try: float = Field(default=0.0, ge=0)
+    usd_per_second: float = Field(default=0.0002, ge=0)
+    stream: Literal["live", "whole"] = "live"
+    context_tokens: int | None = Field(default=None, ge=1)
+    fallbacks: tuple[Fallback, ...] = ()
+
+    @field_validator("pipeline")
+    @classmethod
+    def _known_pipeline(cls, value: str) -> str:
+        if value not in PIPELINES:
+            near = difflib.get_close_matches(value, PIPELINES, 1)
+            raise ValueError(f"unknown pipeline {value!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        return value
+
+    @field_validator("deadline", "subnet_timeout")
+    @classmethod
+    def _finite(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number of seconds")
+        return value
+
+    @property
+    def path(self) -> str:
+        """The path of the try on the subnet gateway."""
+        return self.subnet_path or PIPELINES[self.pipeline].path
+
+
+class RoutesFile(_Table):
+    """The file as it is written."""
+
+    providers: Mapping[str, Provider] = Field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+
+
+class Routes:
+    """All routes in force, found by pipeline and model."""
+
+    def __init__(self, providers: Mapping[str, Provider], routes: Iterable[Route]):
+        self.providers = dict(providers)
+        self._by_key = {(route.pipeline, route.model): route for route in routes}
+        for route in self._by_key.values():
+            for fallback in route.fallbacks:
+                if fallback.provider not in self.providers:
+                    raise BadSettings(
+                        f"route {route.pipeline} {route.model}: fallback names the provider {fallback.provider!r}, "
+                        f"which has no [providers.{fallback.provider}] table"
+                    )
+
+    def find(self, pipeline: str, model: str) -> Route:
+        """The model's own route, else the pipeline's "*", else one without fallbacks."""
+        return (
+            self._by_key.get((pipeline, model))
+            or self._by_key.get((pipeline, "*"))
+            or Route(pipeline=pipeline, model="*")
+        )
+
+    def names(self, pipeline: str, model: str) -> bool:
+        """Whether a route was written for just this model."""
+        return (pipeline, model) in self._by_key
+
+    def models(self, pipeline: str) -> list[str]:
+        """The models of a pipeline that can be asked for by name."""
+        named = [m for (p, m) in self._by_key if p == pipeline and m != "*"]
+        return sorted({PIPELINES[pipeline].default_model, *named})
+
+    def __iter__(self) -> Any:
+        return iter(self._by_key.values())
+
+
+def parse_routes(text: str, *, source: str) -> RoutesFile:
+    """Read a routes file; `source` names it in errors. Raises BadSettings."""
+    try:
+        return RoutesFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{source} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadSettings(f"{source}: {where}: {first['msg']}") from error
+
+
+def with_builtin(own: RoutesFile, builtin: RoutesFile) -> Routes:
+    """Own routes, and the built-in ones of every pipeline that the own file doesn't name."""
+    named = {route.pipeline for route in own.routes}
+    kept = [route for route in builtin.routes if route.pipeline not in named]
+    return Routes({**builtin.providers, **own.providers}, [*kept, *own.routes])

@@ -1,0 +1,109 @@
+"""One Starlette application for every path of the front door."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from spillway.domain.pipelines import PIPELINES
+from spillway.edge import openai, pages
+from spillway.edge.artifacts import ArtifactsEndpoint
+from spillway.edge.bodies import Room
+from spillway.edge.openapi import document
+from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint
+from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id
+from spillway.edge.requests import request_id
+from spillway.errors import BadRequest
+from spillway.ports import Artifacts, Exposition, Media
+from spillway.services.inference import InferenceService
+from spillway.services.status import Status
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the application is made of."""
+
+    inference: InferenceService
+    artifacts: Artifacts
+    media: Media
+    status: Status
+    exposition: Exposition
+    room: Room
+    public_url: str | None
+
+
+def create_app(house: House) -> Starlette:
+    """The front door over a house."""
+    service, room, url = house.inference, house.room, house.public_url
+    routes = [
+        *(
+            Route(pipeline.path, LivepeerEndpoint(pipeline, service, room, url), methods=["POST"])
+            for pipeline in PIPELINES.values()
+        ),
+        Route("/v1/chat/completions", ChatEndpoint(service, room, url), methods=["POST"]),
+        Route(
+            "/v1/images/generations", ImagesEndpoint(service, room, url, house.media, house.artifacts), methods=["POST"]
+        ),
+        Route("/v1/models", _models(service), methods=["GET"]),
+        Route("/artifacts/{key}", ArtifactsEndpoint(house.artifacts).__call__, methods=["GET"]),
+        Route("/healthz", pages.health, methods=["GET"]),
+        Route("/readyz", pages.health, methods=["GET"]),
+        Route("/metrics", _metrics(house), methods=["GET"]),
+        Route("/api/stats", pages.stats(house.status), methods=["GET"]),
+        Route("/openapi.json", _openapi, methods=["GET"]),
+        Route("/", pages.status_page(house.status), methods=["GET"]),
+    ]
+    handlers: dict[Any, Any] = {HTTPException: _http_fault, BadRequest: _fault}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return app
+
+
+def _models(service: InferenceService) -> pages.Page:
+    async def page(_: Request) -> Response:
+        return JSONResponse(openai.models(service.backends.routes))
+
+    return page
+
+
+def _metrics(house: House) -> pages.Page:
+    async def page(_: Request) -> Response:
+        content_type, text = house.exposition.expose({"spillway_body_bytes": house.room.taken})
+        return Response(text, headers={"content-type": content_type})
+
+    return page
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(document())
+
+
+async def _http_fault(request: Request, error: HTTPException) -> Response:
+    """A path or a method that there is none of."""
+    path = request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "POST")
+        fault = BadRequest(
+            f"{request.method} is not possible on {path}: use {allowed}", status=405, code="method_not_allowed"
+        )
+        fault.headers = {"allow": allowed}
+    else:
+        known = "the pipelines are " + ", ".join(f"/{name}" for name in PIPELINES)
+        fault = BadRequest(f"there is nothing at {path[:200]}; {known}", status=404, code="not_found")
+    return await _fault(request, fault)
+
+
+async def _fault(request: Request, error: BadRequest) -> Response:
+    family = family_of(request.url.path, PIPELINES)
+    named = request_id(request.headers) or new_request_id()
+    fault = Fault(error, named)
+    media_type = "application/problem+json" if family is Family.PROBLEM else "application/json"
+    extra = {name.decode(): value.decode() for name, value in answer_headers(None, named)}
+    return Response(fault.rendered(family), error.status, {**fault.headers, **extra}, media_type)

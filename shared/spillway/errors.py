@@ -1,0 +1,125 @@
+"""Every error that Spillway raises on purpose, in one tree.
+
+SpillwayError
+├── BadSettings                 a setting or the routes file is wrong: the start stops, with one line
+├── CallerError                 goes back to the caller, never on to another backend
+│   ├── BadRequest              found by Spillway itself
+│   ├── RequestRejected         the backend's own 400, 401, 413, 415 or 422, passed on as it is
+│   ├── ContentRefused          a hosted provider's safety refusal
+│   └── ContextTooLong          more tokens than the model's window; a fallback with a larger one may take it
+├── Overflow                    "try the next backend", and nothing else means that
+│   ├── NoCapacity              503, 429
+│   │   └── Unreachable         closed without an answer, refused, DNS, TLS, a proxy's 403, 404, 502, 504
+│   ├── BrokenAnswer            a 200 that is empty, cut, stalled, not JSON, or whose media are not whole
+│   ├── BackendFailed           500, or a job that the backend gave up: falls back and counts as an alarm
+│   └── TooSlow                 no answer within the time that this try had
+├── NobodyAnswered              every backend overflowed
+├── Overloaded                  Spillway itself has no room for the request just now
+└── MediaBroken                 a picture, video or sound that is not whole
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class SpillwayError(Exception):
+    """The root of the tree."""
+
+
+class BadSettings(SpillwayError):
+    """A setting or the routes file is wrong; the message names it and says what to change."""
+
+
+class CallerError(SpillwayError):
+    """The caller's to mend: `status` is the HTTP status, `code` a stable word for programs, `param` the field."""
+
+    def __init__(self, message: str, *, status: int = 400, code: str = "invalid_request", param: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.param = param
+        self.headers: Mapping[str, str] = {}
+
+
+class BadRequest(CallerError):
+    """Spillway found the request wrong before any backend was tried."""
+
+
+class RequestRejected(CallerError):
+    """The backend's own verdict on the request; `body` is its JSON answer, where there was one."""
+
+    def __init__(self, message: str, *, status: int, body: Mapping[str, Any] | None = None):
+        super().__init__(message, status=status, code="request_rejected")
+        self.body = body
+
+
+class ContentRefused(CallerError):
+    """A hosted provider would not make this; another must not be asked to."""
+
+    def __init__(self, message: str):
+        super().__init__(message, status=400, code="content_refused")
+
+
+class ContextTooLong(CallerError):
+    """The prompt has more tokens than the model's window."""
+
+    def __init__(self, message: str):
+        super().__init__(message, status=400, code="context_length_exceeded", param="messages")
+
+
+class Overflow(SpillwayError):
+    """This backend did not answer; the next one may.
+
+    `retry_after_s` is how long the backend asked to be left alone, None where it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NoCapacity(Overflow):
+    """The backend turned the job away."""
+
+
+class Unreachable(NoCapacity):
+    """The backend, or the way to it, gave no answer at all; `arrived` is False where it can't have seen the try."""
+
+    def __init__(self, message: str, *, arrived: bool = True, retry_after_s: float | None = None):
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.arrived = arrived
+
+
+class BrokenAnswer(Overflow):
+    """The backend answered, but not with a whole result."""
+
+
+class BackendFailed(Overflow):
+    """The backend took the job and failed."""
+
+
+class TooSlow(Overflow):
+    """No answer, or no further word, within the time allowed."""
+
+
+class NobodyAnswered(SpillwayError):
+    """Every backend overflowed; `failures` are (backend, error) in the order tried."""
+
+    def __init__(self, failures: list[tuple[str, Overflow]], *, late: bool):
+        story = "; ".join(f"{name}: {error}" for name, error in failures) or "no backend is configured for this route"
+        super().__init__(f"no backend could answer ({story})")
+        self.failures = failures
+        self.late = late
+
+
+class Overloaded(SpillwayError):
+    """Spillway has no room for this request now; the caller may come back after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class MediaBroken(SpillwayError):
+    """A picture, video or sound can't be had or is not whole."""

@@ -1,0 +1,123 @@
+"""What the house needs from outside, each need a Protocol that adapters fulfil."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from spillway.domain.pipelines import Gives
+from spillway.domain.requests import InferenceRequest
+
+Target = TypeVar("Target", contravariant=True)
+
+
+@dataclass(slots=True)
+class Result:
+    """A backend's whole answer in the shape of a Livepeer gateway's, and the model that gave it."""
+
+    body: dict[str, Any]
+    model: str
+
+
+class Inference(Protocol[Target]):
+    """A backend that does jobs: `target` is the route (on the subnet) or the fallback (at a hosted provider).
+
+    Each call is one paid try and is never repeated once it may have arrived. The caller of either method bounds its
+    time and cancels it when that is over; `timeout_s` is told for those that can pass it on.
+    """
+
+    async def infer(self, request: InferenceRequest, target: Target, timeout_s: float) -> Result:
+        """One whole answer. Raises CallerError or Overflow; stops what it started when it is cancelled."""
+        ...
+
+    def stream(self, request: InferenceRequest, target: Target, timeout_s: float) -> AsyncGenerator[dict[str, Any], None]:
+        """Chat chunks as they come, one of them with a finish_reason. Raises CallerError or Overflow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored result: `key` is its name, `etag` its SHA-256, `size` in bytes."""
+
+    key: str
+    content_type: str
+    size: int
+    etag: str
+
+
+class Artifacts(Protocol):
+    """Where results are kept and served from. Keys are content addresses, so a repeated put is harmless."""
+
+    async def put(self, content: BinaryIO, content_type: str) -> Artifact:
+        """Keep what the reader holds from its first byte."""
+        ...
+
+    async def find(self, key: str) -> Artifact | None:
+        """None where nothing is kept under this key, or the key is not one of ours."""
+        ...
+
+    def read(self, artifact: Artifact, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` up to, not including, `end`."""
+        ...
+
+
+class Media(Protocol):
+    """Fetches what a backend's answer points at. Raises MediaBroken."""
+
+    async def fetch(self, url: str, *, timeout_s: float) -> BinaryIO:
+        """The whole file, spooled; an http(s) or data URL."""
+        ...
+
+
+class Inspector(Protocol):
+    """Tells whether media are whole, by decoding them."""
+
+    async def inspect(self, content: BinaryIO, gives: Gives) -> str:
+        """The true content type of a whole picture, video or sound. Raises MediaBroken."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one backend, for the record: `outcome` is a word of domain.outcomes.kind_of."""
+
+    backend: str
+    outcome: str
+    seconds: float
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Served:
+    """The record of one request, kept in figures only: no prompt, no picture."""
+
+    pipeline: str
+    model: str
+    served_by: str = ""
+    outcome: str = ""
+    seconds: float = 0.0
+    attempts: list[Attempt] = field(default_factory=list)
+    usd: float = 0.0
+    reason: str = ""
+    queue_s: float = 0.0
+
+
+class Ledger(Protocol):
+    """Takes the record of every request."""
+
+    def record(self, served: Served) -> None:
+        """Never raises, never waits."""
+        ...
+
+
+class Exposition(Protocol):
+    """Shows what has been counted to a monitoring system."""
+
+    def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
+        """A content type and a text; `now` are values of this moment by their metric's name."""
+        ...
+
+
+class Clock(Protocol):
+    """Monotonic seconds."""
+
+    def __call__(self) -> float: ...

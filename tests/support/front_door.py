@@ -1,0 +1,70 @@
+"""Starts the front door for tests: in this process, or as the command that people run."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+
+from spillway.assembly import front_door
+from spillway.cli.serve import server
+from spillway.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """The front door inside this event loop; gives its URL."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    serving = server(front_door(settings), "127.0.0.1", 0)
+    serving.config.log_level = "error"
+    serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    try:
+        while not serving.started:
+            await asyncio.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        serving.should_exit = True
+        await task
+        listener.close()
+
+
+@contextmanager
+def command(*args: str, **env: str) -> Iterator[str]:
+    """`spillway serve` in a process of its own; gives its URL once it is ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPILLWAY_", "REPLICATE_"))}
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("spillway"), "serve", "--port", str(port), *args], env={**clean, **env}
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(process, url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"spillway serve ended with {process.returncode}")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise RuntimeError("spillway serve is not ready after 30 s")
