@@ -52,7 +52,7 @@ class BadRequestError(ValueError):
     """The gateway's 400; its message reaches the caller."""
 
 
-class Unserved(Exception):  # noqa: N818 (it isn't the caller's error: the gateway says 503)
+class Unserved(Exception):
     """No orchestrator could do anything with it: the gateway calls that missing capacity."""
 
 

@@ -109,12 +109,12 @@ class Life:
     tell: Callable[[Prediction, Event], None]
 
     async def live(self, prediction: Prediction, fleet: Fleet | None) -> None:
-        """From starting to the end; cancelling the task that runs this cancels the prediction."""
+        """From starting to the end; whoever ends it early calls `finish` and cancels the task."""
         limit_s = prediction.cancel_after_s
         try:
             async with asyncio.timeout(None if limit_s is None else self.clock.real(limit_s)):
                 await self._on_instance(prediction, fleet)
-        except (TimeoutError, asyncio.CancelledError):
+        except TimeoutError:
             # What never started isn't billed, and is called aborted.
             self.finish(prediction, "aborted" if prediction.status == "starting" else "canceled")
 

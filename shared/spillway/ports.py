@@ -7,7 +7,8 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from spillway.domain.pipelines import Gives
 from spillway.domain.requests import InferenceRequest
 
-Target = TypeVar("Target", contravariant=True)
+Chunks = AsyncGenerator[dict[str, Any], None]
+Target_contra = TypeVar("Target_contra", contravariant=True)
 
 
 @dataclass(slots=True)
@@ -18,18 +19,18 @@ class Result:
     model: str
 
 
-class Inference(Protocol[Target]):
+class Inference(Protocol[Target_contra]):
     """A backend that does jobs: `target` is the route (on the subnet) or the fallback (at a hosted provider).
 
     Each call is one paid try and is never repeated once it may have arrived. The caller of either method bounds its
     time and cancels it when that is over; `timeout_s` is told for those that can pass it on.
     """
 
-    async def infer(self, request: InferenceRequest, target: Target, timeout_s: float) -> Result:
+    async def infer(self, request: InferenceRequest, target: Target_contra, timeout_s: float) -> Result:
         """One whole answer. Raises CallerError or Overflow; stops what it started when it is cancelled."""
         ...
 
-    def stream(self, request: InferenceRequest, target: Target, timeout_s: float) -> AsyncGenerator[dict[str, Any], None]:
+    def stream(self, request: InferenceRequest, target: Target_contra, timeout_s: float) -> Chunks:
         """Chat chunks as they come, one of them with a finish_reason. Raises CallerError or Overflow."""
         ...
 

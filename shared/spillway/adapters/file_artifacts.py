@@ -32,6 +32,13 @@ _TYPES = {suffix: content_type for content_type, suffix in _SUFFIXES.items()}
 _KEY = re.compile(r"([0-9a-f]{64})\.([a-z0-9]{2,4})")
 
 
+def _digest(content: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := content.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 class FileArtifacts:
     """Adapter of ports.Artifacts over a directory, made on first use; a file appears whole or not at all."""
 
@@ -44,7 +51,7 @@ class FileArtifacts:
 
     def _put(self, content: BinaryIO, suffix: str) -> Artifact:
         content.seek(0)
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = _digest(content)
         path = self._path(digest, suffix)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

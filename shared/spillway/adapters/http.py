@@ -28,7 +28,7 @@ USER_AGENT = "spillway"
 
 
 def new_client(*, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None) -> httpx.AsyncClient:
-    """A client, connected to nothing yet, with no limit of its own on connections (the policy has one) and no hidden redirects or retries."""
+    """A client, connected to nothing yet; it has no limit on connections and hides no redirects or retries."""
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -47,7 +47,7 @@ def headers(**more: str) -> httpx.Headers:
 
 
 def timeouts(silence_s: float | None) -> httpx.Timeout:
-    """Limits for one exchange: `silence_s` bounds the wait for the next byte; the whole try is bounded by its caller."""
+    """Limits of one exchange: `silence_s` on the wait for the next byte; its caller bounds the whole."""
     return httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, pool=None)
 
 

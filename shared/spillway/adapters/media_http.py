@@ -112,7 +112,7 @@ async def _spool(response: httpx.Response) -> BinaryIO:
 def _spooled(start: bytes) -> BinaryIO:
     content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (its caller closes it)
     content.write(start)
-    return cast(BinaryIO, content)
+    return cast("BinaryIO", content)
 
 
 def _data_url(url: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Tells whether pictures, videos and sounds are whole by decoding them: Pillow for pictures, FFmpeg (PyAV) for the rest.
+"""Tells whether media are whole by decoding them: Pillow for pictures, FFmpeg (PyAV) for videos and sounds.
 
 Decoding blocks, so it runs in a thread; both libraries are imported when the first file comes.
 """

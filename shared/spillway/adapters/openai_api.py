@@ -1,6 +1,5 @@
 """Hosted inference at any OpenAI-compatible API: pictures and chat."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -24,7 +23,7 @@ from spillway.domain.outcomes import hosted_outcome
 from spillway.domain.requests import InferenceRequest
 from spillway.domain.routes import Fallback
 from spillway.errors import BackendFailed, BrokenAnswer
-from spillway.ports import Result
+from spillway.ports import Chunks, Result
 
 # Of a chat request, what OpenAI's API knows; anything else (top_k) is Livepeer's own.
 _CHAT_FIELDS = (
@@ -56,9 +55,7 @@ class OpenAiApi:
             return Result(whole, str(whole.get("model") or target.model))
         return Result(check(_pictures(answer, request, self._name), request, self._name), target.model)
 
-    async def stream(
-        self, request: InferenceRequest, target: Fallback, timeout_s: float
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, request: InferenceRequest, target: Fallback, timeout_s: float) -> Chunks:
         """Chunks as they come, with one for usage after the last."""
         path, body = self._ask(request, target, stream=True)
         response = await self._post(path, body)
@@ -101,7 +98,7 @@ class OpenAiApi:
         finally:
             await response.aclose()
         after = retry_after(response.headers)
-        raise hosted_outcome(response.status_code, message, retry_after_s=after, body=answer) or BrokenAnswer("no 200")
+        raise hosted_outcome(response.status_code, message, retry_after_s=after, body=answer)
 
 
 def _size(request: InferenceRequest) -> dict[str, str]:

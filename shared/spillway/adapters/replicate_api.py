@@ -31,7 +31,7 @@ from spillway.domain.outcomes import hosted_outcome, is_refusal
 from spillway.domain.requests import InferenceRequest, Upload
 from spillway.domain.routes import Fallback
 from spillway.errors import BackendFailed, BrokenAnswer, ContentRefused, SpillwayError, TooSlow
-from spillway.ports import Media, Result
+from spillway.ports import Chunks, Media, Result
 
 BACKEND = "replicate"
 # Long enough for the fast models to answer at once; short enough that a prediction whose caller leaves is soon known
@@ -90,7 +90,7 @@ def _outcome(error: ReplicateError) -> SpillwayError:
     exchange = _EXCHANGE.get()
     after = exchange.retry_after_s if exchange else None
     message = str(error.detail or error.title or "no reason given")
-    return hosted_outcome(error.status or 500, message, retry_after_s=after) or BackendFailed(message)
+    return hosted_outcome(error.status or 500, message, retry_after_s=after)
 
 
 class ReplicateApi:
@@ -119,9 +119,7 @@ class ReplicateApi:
             body = await self._outputs.answer(request, predictions, seed=seed)
         return Result(check(body, request, BACKEND), _name(target))
 
-    async def stream(
-        self, request: InferenceRequest, target: Fallback, timeout_s: float
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, request: InferenceRequest, target: Fallback, timeout_s: float) -> Chunks:
         """Words as the model says them; a model that can't stream gives all of them at once."""
         _EXCHANGE.set(_Exchange(cancel_after_s=_cancel_after(request_deadline(timeout_s))))
         [inputs] = await self._inputs(request, target, _seed(request))
@@ -268,7 +266,7 @@ class ReplicateApi:
 async def _spoken(response: httpx.Response) -> AsyncGenerator[str, None]:
     """The words of Replicate's event stream, up to its `done`. Raises where that never comes."""
     if response.status_code != 200:
-        raise hosted_outcome(response.status_code, "no stream") or BrokenAnswer("no stream")
+        raise hosted_outcome(response.status_code, "no stream")
     decoder = EventDecoder()
     with translated(BACKEND, answered=True):
         async for piece in response.aiter_raw():

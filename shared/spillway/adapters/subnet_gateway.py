@@ -4,7 +4,6 @@ One call is one try. Orchestrators may be paid before they answer, so nothing is
 could not be made.
 """
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urljoin
@@ -29,7 +28,7 @@ from spillway.domain.outcomes import subnet_outcome
 from spillway.domain.requests import InferenceRequest
 from spillway.domain.routes import Route
 from spillway.errors import BrokenAnswer, Unreachable
-from spillway.ports import Result
+from spillway.ports import Chunks, Result
 
 BACKEND = "subnet"
 
@@ -64,7 +63,7 @@ class SubnetGateway:
             item["url"] = urljoin(self._base_url + "/", item["url"])
         return Result(answer, _model(answer, request))
 
-    async def stream(self, request: InferenceRequest, route: Route, timeout_s: float) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, request: InferenceRequest, route: Route, timeout_s: float) -> Chunks:
         """Chunks up to and with the one that has a finish_reason; a clean end before it is a cut run."""
         response = await self._send(request, route)
         try:
@@ -87,7 +86,7 @@ class SubnetGateway:
         finally:
             await response.aclose()
         after = retry_after(response.headers)
-        raise subnet_outcome(response.status_code, message, retry_after_s=after, body=body) or BrokenAnswer("no error")
+        raise subnet_outcome(response.status_code, message, retry_after_s=after, body=body)
 
     async def _send_once(self, request: InferenceRequest, route: Route) -> httpx.Response:
         with translated(BACKEND):

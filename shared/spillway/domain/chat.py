@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from spillway.errors import BackendFailed, BrokenAnswer, ContentRefused, ContextTooLong, SpillwayError
 from spillway.domain.outcomes import error_message, is_context_error, is_refusal
+from spillway.errors import BackendFailed, BrokenAnswer, ContentRefused, ContextTooLong, SpillwayError
 
 # A backend that ends a run with one of these has not finished it.
 _BROKEN_ENDS = frozenset({"error", "abort", "aborted", "cancelled", "canceled"})

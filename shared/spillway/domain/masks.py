@@ -11,7 +11,7 @@ MOST_MASKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """One mask: `width` x `height` grey values, row by row, 128 and more inside; `small` is the same in another size."""
+    """One mask: `width` x `height` grey values, row by row, 128 and more inside; `small` is a smaller copy."""
 
     width: int
     height: int

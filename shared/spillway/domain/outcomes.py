@@ -22,52 +22,54 @@ CALLERS_FAULT = frozenset({400, 401, 413, 415, 422})
 _REFUSED_TEXT = ("nsfw", "safety", "sensitive", "content policy", "moderation", "(e005)")
 
 
+_Meaning = tuple[type[Overflow], str]
+
+# go-livepeer speaks 200, 400, 500 and 503. Anything else that is not the caller's fault comes from between us and the
+# gateway, so the gateway counts as unreachable.
+SUBNET: Mapping[int, _Meaning] = {
+    408: (TooSlow, "the gateway gave up waiting"),
+    429: (NoCapacity, "no capacity"),
+    500: (BackendFailed, "the gateway failed"),
+    503: (NoCapacity, "no capacity"),
+}
+
+# A hosted provider's 401, 402, 403, 404 and 422 speak of our account and our routes, so they are failures that
+# somebody must look at. The caller's request has passed our own checks: where a model does not take it, the next may.
+HOSTED: Mapping[int, _Meaning] = {
+    402: (NoCapacity, "no credit"),
+    408: (TooSlow, "the provider gave up waiting"),
+    429: (NoCapacity, "no capacity"),
+    502: (Unreachable, "something in between failed"),
+    503: (NoCapacity, "no capacity"),
+    504: (TooSlow, "the provider gave up waiting"),
+    529: (NoCapacity, "no capacity"),
+}
+
+
 def subnet_outcome(
     status: int, message: str, *, retry_after_s: float | None = None, body: Mapping[str, Any] | None = None
-) -> SpillwayError | None:
-    """The error that a subnet gateway's status stands for; None for a 200 (whose body is still to be checked).
-
-    go-livepeer speaks 200, 400, 500 and 503. A redirect or any other 4xx or 5xx comes from something between us and
-    the gateway, so the gateway counts as unreachable.
-    """
-    if status == 200:
-        return None
+) -> SpillwayError:
+    """The error that a subnet gateway's status other than 200 stands for."""
     if status in CALLERS_FAULT:
         if is_context_error(message, body):
             return ContextTooLong(message)
         return RequestRejected(message, status=status, body=body)
-    if status in (429, 503):
-        return NoCapacity(f"no capacity ({status})", retry_after_s=retry_after_s)
-    if status == 500:
-        return BackendFailed("the gateway failed (500)", retry_after_s=retry_after_s)
-    if status == 408:
-        return TooSlow("the gateway gave up waiting (408)", retry_after_s=retry_after_s)
-    if 200 < status < 300:
+    if 200 <= status < 300:
         return BrokenAnswer(f"a {status} where a 200 is due")
-    return Unreachable(f"something in between answered {status}", retry_after_s=retry_after_s)
+    outcome, words = SUBNET.get(status, (Unreachable, "something in between answered"))
+    return outcome(f"{words} ({status})", retry_after_s=retry_after_s)
 
 
 def hosted_outcome(
     status: int, message: str, *, retry_after_s: float | None = None, body: Mapping[str, Any] | None = None
-) -> SpillwayError | None:
-    """The same for a hosted provider, whose 401, 402, 403, 404 and 422 speak of our account and our routes.
-
-    A 400 or 422 goes on to the next fallback (the caller's request has already passed our own checks, so it is the
-    mapping that does not fit), unless it is a safety refusal or a prompt too long.
-    """
-    if 200 <= status < 300:
-        return None
+) -> SpillwayError:
+    """The error that a hosted provider's status outside 2xx stands for."""
     if status in (400, 403, 422) and is_refusal(message, body):
         return ContentRefused(message)
     if status in (400, 413, 422) and is_context_error(message, body):
         return ContextTooLong(message)
-    if status in (402, 429, 503, 529):
-        return NoCapacity(f"no capacity ({status})", retry_after_s=retry_after_s)
-    if status in (408, 504):
-        return TooSlow(f"the provider gave up waiting ({status})", retry_after_s=retry_after_s)
-    if status in (502,):
-        return Unreachable("something in between answered 502", retry_after_s=retry_after_s)
-    return BackendFailed(f"the provider answered {status}: {message}"[:300], retry_after_s=retry_after_s)
+    outcome, words = HOSTED.get(status, (BackendFailed, f"the provider answered: {message}"[:300]))
+    return outcome(f"{words} ({status})", retry_after_s=retry_after_s)
 
 
 def is_refusal(message: str, body: Mapping[str, Any] | None = None) -> bool:

@@ -60,7 +60,7 @@ class SubnetPolicy:
         self._probing = self._probing or self.down
 
     def end(self, outcome: BaseException | None, now: float) -> None:
-        """A try ended: None is a success; an error that is no Overflow (a caller's fault, a caller who left) says nothing."""
+        """A try ended: None is a success; a caller's fault, or a caller who left, says nothing."""
         self.in_flight -= 1
         self._probing = self._probing and self.in_flight > 0
         if outcome is None:

@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
-from python_multipart.multipart import MultipartParser, parse_options_header
 from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive, Scope
 
 from spillway.errors import BadRequest, Overloaded
@@ -24,7 +24,7 @@ MOST_PARTS = 64
 LARGEST_FIELD = 1024 * 1024
 
 
-class CallerGone(Exception):  # noqa: N818 (an event, not an error)
+class CallerGone(Exception):
     """The caller closed the connection."""
 
 
@@ -34,7 +34,7 @@ class Body:
     def __init__(self, room: "Room"):
         self._room = room
         self._held = 0
-        self._file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY))
+        self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=IN_MEMORY))  # noqa: SIM115 (`close` closes it)
         self.size = 0
 
     def reserve(self, size: int) -> None:
@@ -192,7 +192,7 @@ class PlacedUpload:
 
     def open(self) -> BinaryIO:
         """A reader of its own, so that several may read at once."""
-        return cast(BinaryIO, io.BufferedReader(_Reader(self._body, self._part.start, self.size)))
+        return cast("BinaryIO", io.BufferedReader(_Reader(self._body, self._part.start, self.size)))
 
 
 class _Reader(io.RawIOBase):
@@ -269,7 +269,7 @@ class Multipart:
     def _parse(self) -> list[Part]:
         finder = _Finder()
         try:
-            parser = MultipartParser(self._boundary, cast(Any, finder.callbacks()))
+            parser = MultipartParser(self._boundary, cast("Any", finder.callbacks()))
             for piece in self._body.pieces(0, self._body.size):
                 parser.write(piece)
                 finder.base += len(piece)

@@ -13,7 +13,7 @@ from spillway.domain.requests import InferenceRequest
 from spillway.domain.routes import Routes
 from spillway.edge.parameters import Number, Seed, Text, validated
 from spillway.edge.requests import json_request
-from spillway.errors import BadRequest, MediaBroken
+from spillway.errors import BadRequest
 from spillway.ports import Artifacts, Media, Result
 
 INLINE = "_b64_json"

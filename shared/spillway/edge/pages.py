@@ -14,7 +14,9 @@ from spillway.services.status import Status
 _WINDOW = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _STRICT = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
@@ -91,18 +93,19 @@ def _error(error: dict[str, Any]) -> str:
 
 
 def _share(summary: dict[str, Any]) -> str:
-    return "–" if summary["subnet_share"] is None else f"{summary['subnet_share']:.1%}"
+    return "-" if summary["subnet_share"] is None else f"{summary['subnet_share']:.1%}"
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"
+    return "-" if value is None else f"{value:.2f} s"
 
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#17202a;--paper:#fbfcfd;--line:#d5dbe1;--quiet:#5b6773;--accent:#0b6e4f}
 @media(prefers-color-scheme:dark){:root{--ink:#e8edf2;--paper:#12181f;--line:#2c3742;--quiet:#9aa7b4;--accent:#4cc9a0}}
 body{margin:0;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-main{max-width:68rem;margin:0 auto;padding:1.5rem}h1{margin:0 0 .5rem;color:var(--accent)}h2{margin:2rem 0 .5rem;font-size:1.15rem}
+main{max-width:68rem;margin:0 auto;padding:1.5rem}
+h1{margin:0 0 .5rem;color:var(--accent)}h2{margin:2rem 0 .5rem;font-size:1.15rem}
 .lead{font-size:1.15rem}.quiet{color:var(--quiet)}a{color:var(--accent)}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--quiet)}
 th,td{padding:.4rem .75rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}

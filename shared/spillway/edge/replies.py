@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.types import Send
 
-from spillway.errors import BadRequest, CallerError, NobodyAnswered, Overloaded, Overflow, RequestRejected
+from spillway.errors import BadRequest, CallerError, NobodyAnswered, Overflow, Overloaded, RequestRejected
 from spillway.ports import Served
 
 log = logging.getLogger("spillway")

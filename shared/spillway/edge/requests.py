@@ -100,7 +100,7 @@ def read_terms(headers: Headers, public_url: str) -> Terms:
     if stream is not None and stream.strip().lower() not in ("whole", "live"):
         raise BadRequest("X-Spillway-Stream must be whole or live", code="invalid_header")
     return Terms(
-        prefer=cast(Prefer, prefer),
+        prefer=cast("Prefer", prefer),
         deadline_s=_deadline(headers.get("x-spillway-deadline")),
         whole=None if stream is None else stream.strip().lower() == "whole",
         public_url=public_url,

@@ -36,7 +36,7 @@ class Generation:
         for tried in self._way.tries():
             try:
                 result = await self._try(tried)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (`end` raises it again unless another backend may answer)
                 self._way.end(tried, error)
             else:
                 self._way.end(tried, None)

@@ -9,7 +9,7 @@ from spillway.domain.outcomes import kind_of
 from spillway.domain.policy import Policies, SubnetPolicy
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.domain.routes import Fallback, Route, Routes
-from spillway.errors import CallerError, ContextTooLong, NobodyAnswered, NoCapacity, Overflow
+from spillway.errors import ContextTooLong, NobodyAnswered, NoCapacity, Overflow
 from spillway.ports import Attempt, Clock, Inference, Ledger, Served
 
 
