@@ -1,8 +1,8 @@
 """The function `gateway`: the HTTP front door."""
 
 import functions_framework.aio
-from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.types import ASGIApp
 
 from spillway.assembly import front_door
 from spillway.settings import load_settings
@@ -11,6 +11,6 @@ app = front_door(load_settings())
 
 
 @functions_framework.aio.http
-async def gateway(_: Request) -> Starlette:
+async def gateway(_: Request) -> ASGIApp:
     """Every path is the application's own."""
     return app

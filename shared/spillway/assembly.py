@@ -7,10 +7,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-from starlette.applications import Starlette
-
-from spillway.adapters.http import new_client
+from spillway.adapters.http import HttpPool
 from spillway.adapters.media_http import HttpMedia, PublicResolver
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
@@ -18,7 +15,7 @@ from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.domain.budget import DailyBudget
 from spillway.domain.policy import Policies
 from spillway.domain.routes import Fallback, Routes, RoutesFile, parse_routes, with_builtin
-from spillway.edge.app import House, create_app
+from spillway.edge.app import FrontDoor, House, create_app
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
@@ -29,18 +26,18 @@ from spillway.services.status import Status
 from spillway.settings import Settings
 
 
-def front_door(settings: Settings) -> Starlette:
+def front_door(settings: Settings) -> FrontDoor:
     """The HTTP front door. Raises BadSettings; nothing is connected yet."""
     _check(settings)
     routes = load_routes(settings)
-    client = new_client()
-    media = _media(settings, routes, client)
+    pool = HttpPool()
+    media = _media(settings, routes, pool)
     artifacts = _artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     backends = Backends(
         routes=routes,
-        subnet=SubnetGateway(settings.subnet_url, client) if settings.subnet_url else None,
-        hosted=_hosted(settings, routes, client, media),
+        subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
+        hosted=_hosted(settings, routes, pool, media),
         policies=Policies(),
         budget=DailyBudget(settings.fallback_usd_per_day),
         ledger=Ledgers([status, metrics]),
@@ -99,34 +96,32 @@ def _artifacts(settings: Settings) -> Artifacts:
     return FileArtifacts(Path(directory.path))
 
 
-def _media(settings: Settings, routes: Routes, client: httpx.AsyncClient) -> Media:
+def _media(settings: Settings, routes: Routes, pool: HttpPool) -> Media:
     bases = [
         settings.subnet_url,
         settings.replicate_url,
         *(provider.base_url for provider in routes.providers.values()),
     ]
     trusted = [host for base in bases if base and (host := urlsplit(base).hostname)]
-    public = new_client(resolver=PublicResolver)
-    return HttpMedia(client, public, trusted=trusted, allow_private=settings.allow_private_urls)
+    public = HttpPool(resolver=PublicResolver)
+    return HttpMedia(pool, public, trusted=trusted, allow_private=settings.allow_private_urls)
 
 
-def _hosted(
-    settings: Settings, routes: Routes, client: httpx.AsyncClient, media: Media
-) -> dict[str, Inference[Fallback]]:
+def _hosted(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> dict[str, Inference[Fallback]]:
     """The providers that can be used: Replicate where there is a token, OpenAI-compatible ones always."""
     hosted: dict[str, Inference[Fallback]] = {}
     for name, provider in routes.providers.items():
         if provider.kind == "openai":
-            hosted[name] = _openai(name, provider.base_url, provider.api_key_env, client)
+            hosted[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
         elif settings.replicate_api_token:
             from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
 
             token = settings.replicate_api_token.get_secret_value()
-            hosted[name] = ReplicateApi(name, client, media, token=token, base_url=settings.replicate_url)
+            hosted[name] = ReplicateApi(name, pool, media, token=token, base_url=settings.replicate_url)
     return hosted
 
 
-def _openai(name: str, base_url: str | None, key_env: str | None, client: httpx.AsyncClient) -> Inference[Fallback]:
+def _openai(name: str, base_url: str | None, key_env: str | None, pool: HttpPool) -> Inference[Fallback]:
     from spillway.adapters.openai_api import OpenAiApi  # noqa: PLC0415 (only where it is used)
 
     if not base_url:
@@ -134,4 +129,4 @@ def _openai(name: str, base_url: str | None, key_env: str | None, client: httpx.
     key = os.environ.get(key_env) if key_env else None
     if key_env and not key:
         raise BadSettings(f"the provider {name!r} takes its key from {key_env}, which is not set")
-    return OpenAiApi(name, client, base_url=base_url, api_key=key)
+    return OpenAiApi(name, pool, base_url=base_url, api_key=key)

@@ -84,11 +84,15 @@ class NoCapacity(Overflow):
 
 
 class Unreachable(NoCapacity):
-    """The backend, or the way to it, gave no answer at all; `arrived` is False where it can't have seen the try."""
+    """The backend, or the way to it, gave no answer at all; `arrived` is False where it can't have seen the try.
 
-    def __init__(self, message: str, *, arrived: bool = True, retry_after_s: float | None = None):
+    `slow` marks a connection that was waited for in vain: to wait again would cost the caller as much again.
+    """
+
+    def __init__(self, message: str, *, arrived: bool = True, slow: bool = False, retry_after_s: float | None = None):
         super().__init__(message, retry_after_s=retry_after_s)
         self.arrived = arrived
+        self.slow = slow
 
 
 class BrokenAnswer(Overflow):

@@ -1,4 +1,4 @@
-"""The one pooled HTTP client: httpx's API over aiohttp's connection pool (docs/decisions/0001-http-client.md).
+"""The one pool of HTTP connections: httpx's API over aiohttp's connections (docs/decisions/0001-http-client.md).
 
 aiohttp's errors are translated here. What matters most is whether a try can have arrived: only a connection that
 was never made proves that it has not.
@@ -27,28 +27,35 @@ LARGEST_ERROR = 64 * 1024
 USER_AGENT = "spillway"
 
 
-def new_client(*, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None) -> httpx.AsyncClient:
-    """A client, connected to nothing yet; it has no limit on connections and hides no redirects or retries."""
+class HttpPool(AiohttpTransport):
+    """The pool, as an httpx transport: connected to nothing yet, without limits, redirects, cookies or retries.
 
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=KEEPALIVE_S, resolver=resolver() if resolver else None
-        )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    It is used without httpx's client, whose redirects, cookies and authentication cost a third of an exchange here.
+    """
 
-    transport = AiohttpTransport(client=session)
-    return httpx.AsyncClient(transport=transport, headers=headers(), timeout=timeouts(None), follow_redirects=False)
+    def __init__(self, *, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None):
+        super().__init__(client=lambda: _session(resolver))
+
+    async def send(self, method: str, url: str | httpx.URL, **content: Any) -> httpx.Response:
+        """One exchange as far as its headers; `content` is httpx.Request's, and the body is still to be read."""
+        return await self.handle_async_request(httpx.Request(method, url, extensions=UNBOUNDED, **content))
+
+
+def _session(resolver: Callable[[], aiohttp.abc.AbstractResolver] | None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, resolver=resolver() if resolver else None)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+
+# Whoever waits for a whole answer, or for the next word of one, bounds that; here only connecting is bounded.
+UNBOUNDED = {"timeout": {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}}
 
 
 def headers(**more: str) -> httpx.Headers:
     """What every exchange says; bodies come as they are, so that a cut one can be told from a whole one."""
     named = {name.replace("_", "-"): value for name, value in more.items()}
-    return httpx.Headers({"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*", **named})
-
-
-def timeouts(silence_s: float | None) -> httpx.Timeout:
-    """Limits of one exchange: `silence_s` on the wait for the next byte; its caller bounds the whole."""
-    return httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, pool=None)
+    return httpx.Headers(
+        {"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*", **named}, encoding="ascii"
+    )
 
 
 @contextmanager
@@ -83,7 +90,9 @@ def _cause(error: BaseException) -> BaseException:
 _OUTCOMES: tuple[tuple[tuple[type[BaseException], ...], Callable[[str, str], Overflow]], ...] = (
     (
         (aiohttp.ConnectionTimeoutError,),
-        lambda backend, _: Unreachable(f"{backend} can't be connected to in {CONNECT_TIMEOUT_S:g} s", arrived=False),
+        lambda backend, _: Unreachable(
+            f"{backend} can't be connected to in {CONNECT_TIMEOUT_S:g} s", arrived=False, slow=True
+        ),
     ),
     (
         (aiohttp.ServerTimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout, TimeoutError),

@@ -4,6 +4,7 @@ The hosts of the configured backends are trusted. Any other address comes from o
 addresses only; the check is made where the connection is made, so a name that changes its mind gains nothing.
 """
 
+import asyncio
 import base64
 import binascii
 import ipaddress
@@ -16,12 +17,22 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from spillway.adapters.http import headers, timeouts, translated
+from spillway.adapters.http import HttpPool, headers, translated
 from spillway.errors import MediaBroken, Overflow
 
 LARGEST_MEDIA = 256 * 1024 * 1024
 IN_MEMORY = 1024 * 1024
+
+
+# A result has been paid for: a read that fails on the way is worth repeating, inside the time that it has.
+_FETCHING = AsyncRetrying(
+    retry=retry_if_exception_type(Overflow),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(0.1, 1),
+    reraise=True,
+)
 
 
 def is_public(address: str) -> bool:
@@ -55,10 +66,8 @@ class PublicResolver(AbstractResolver):
 class HttpMedia:
     """Adapter of ports.Media. `trusted` are hosts that may be on the inside; `public` refuses the inside."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, public: httpx.AsyncClient, *, trusted: Iterable[str], allow_private: bool
-    ):
-        self._client = client
+    def __init__(self, pool: HttpPool, public: HttpPool, *, trusted: Iterable[str], allow_private: bool):
+        self._pool = pool
         self._public = public
         self._trusted = frozenset(trusted)
         self._allow_private = allow_private
@@ -67,25 +76,26 @@ class HttpMedia:
         """The whole file, in memory up to 1 MiB and on disk beyond. Raises MediaBroken."""
         if url.startswith("data:"):
             return _spooled(_data_url(url))
-        request = httpx.Request("GET", url, headers=headers(), extensions={"timeout": timeouts(timeout_s).as_dict()})
+        pool = self._pool_for(url)
         try:
-            return await self._download(self._client_for(url), request)
-        except Overflow as error:
-            raise MediaBroken(f"its media can't be had: {error}") from error
+            async with asyncio.timeout(timeout_s):
+                return await _FETCHING(self._download, pool, url)  # type: ignore[no-any-return]
+        except (Overflow, TimeoutError) as error:
+            raise MediaBroken(f"its media can't be had: {error or 'too slow'}") from error
 
-    def _client_for(self, url: str) -> httpx.AsyncClient:
+    def _pool_for(self, url: str) -> HttpPool:
         host = urlsplit(url).hostname
         if not host or urlsplit(url).scheme not in ("http", "https"):
             raise MediaBroken("its media have an address that is no http URL")
         if self._allow_private or host in self._trusted:
-            return self._client
+            return self._pool
         if _is_literal(host) and not is_public(host):
             raise MediaBroken("its media are at a private address")
         return self._public
 
-    async def _download(self, client: httpx.AsyncClient, request: httpx.Request) -> BinaryIO:
+    async def _download(self, pool: HttpPool, url: str) -> BinaryIO:
         with translated("the media's server"):
-            response = await client.send(request, stream=True)
+            response = await pool.send("GET", url, headers=headers())
         try:
             if response.status_code != 200:
                 raise MediaBroken(f"its media can't be had: {response.status_code}")

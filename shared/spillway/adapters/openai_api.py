@@ -8,13 +8,13 @@ from pydantic_core import to_json
 
 from spillway.adapters.http import (
     LARGEST_ANSWER,
+    HttpPool,
     chat_chunks,
     error_body,
     headers,
     json_body,
     read_bounded,
     retry_after,
-    timeouts,
     translated,
 )
 from spillway.domain.answers import check
@@ -36,9 +36,9 @@ _CHAT_FIELDS = (
 class OpenAiApi:
     """Adapter of ports.Inference. `name` is the provider's in the routes file; `base_url` ends before /chat."""
 
-    def __init__(self, name: str, client: httpx.AsyncClient, *, base_url: str, api_key: str | None):
+    def __init__(self, name: str, pool: HttpPool, *, base_url: str, api_key: str | None):
         self._name = name
-        self._client = client
+        self._pool = pool
         self._base_url = base_url.rstrip("/")
         self._key = api_key
 
@@ -82,15 +82,8 @@ class OpenAiApi:
         sent = headers(content_type="application/json")
         if self._key:
             sent["authorization"] = f"Bearer {self._key}"
-        request = httpx.Request(
-            "POST",
-            self._base_url + path,
-            headers=sent,
-            content=to_json(body),
-            extensions={"timeout": timeouts(None).as_dict()},
-        )
         with translated(self._name):
-            response = await self._client.send(request, stream=True)
+            response = await self._pool.send("POST", self._base_url + path, headers=sent, content=to_json(body))
         if response.status_code == 200:
             return response
         try:

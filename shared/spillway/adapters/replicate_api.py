@@ -21,7 +21,7 @@ from replicate.client import Client
 from replicate.exceptions import ReplicateError, ReplicateException
 from replicate.prediction import Prediction
 
-from spillway.adapters.http import headers, retry_after, timeouts, translated
+from spillway.adapters.http import UNBOUNDED, HttpPool, headers, retry_after, translated
 from spillway.adapters.replicate_outputs import ReplicateOutputs
 from spillway.domain import chat
 from spillway.domain.answers import check
@@ -57,16 +57,16 @@ _EXCHANGE: ContextVar[_Exchange | None] = ContextVar("replicate_exchange", defau
 class _Transport(httpx.AsyncBaseTransport):
     """Under the package's client: our pool, our time limits (the package's own break under load), our headers."""
 
-    def __init__(self, client: httpx.AsyncClient):
-        self._client = client
+    def __init__(self, pool: HttpPool):
+        self._pool = pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = _EXCHANGE.get()
-        request.extensions["timeout"] = timeouts(None).as_dict()
+        request.extensions = {**request.extensions, **UNBOUNDED}
         request.headers["accept-encoding"] = "identity"
         if exchange and request.method == "POST" and request.url.path.endswith("/predictions"):
             request.headers["cancel-after"] = f"{exchange.cancel_after_s}s"
-        response = await self._client.send(request, stream=True)
+        response = await self._pool.handle_async_request(request)
         if exchange and response.status_code >= 400:
             exchange.retry_after_s = retry_after(response.headers)
         return response
@@ -96,11 +96,11 @@ def _outcome(error: ReplicateError) -> SpillwayError:
 class ReplicateApi:
     """Adapter of ports.Inference for fallbacks whose provider is Replicate."""
 
-    def __init__(self, name: str, client: httpx.AsyncClient, media: Media, *, token: str, base_url: str):
-        self._http = client
+    def __init__(self, name: str, pool: HttpPool, media: Media, *, token: str, base_url: str):
+        self._pool = pool
         self._token = token
         self._host = urlsplit(base_url).hostname or ""
-        self._api = Client(api_token=token, base_url=base_url, transport=_Transport(client))
+        self._api = Client(api_token=token, base_url=base_url, transport=_Transport(pool))
         self._outputs = ReplicateOutputs(media)
         self._abandoned: set[asyncio.Task[None]] = set()
 
@@ -217,11 +217,8 @@ class ReplicateApi:
             finished = await self._finished(prediction)
             yield self._outputs.text(finished)
             return
-        request = httpx.Request(
-            "GET", url, headers=self._stream_headers(url), extensions={"timeout": timeouts(None).as_dict()}
-        )
         with translated(BACKEND):
-            response = await self._http.send(request, stream=True)
+            response = await self._pool.send("GET", url, headers=self._stream_headers(url))
         try:
             async with aclosing(_spoken(response)) as spoken:
                 async for text in spoken:

@@ -9,17 +9,16 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
 from spillway.adapters.http import (
     LARGEST_ANSWER,
+    HttpPool,
     chat_chunks,
     error_body,
     headers,
     json_body,
     read_bounded,
     retry_after,
-    timeouts,
     translated,
 )
 from spillway.domain.answers import check, media
@@ -31,24 +30,15 @@ from spillway.errors import BrokenAnswer, Unreachable
 from spillway.ports import Chunks, Result
 
 BACKEND = "subnet"
-
-
-def _can_not_have_arrived(error: BaseException) -> bool:
-    return isinstance(error, Unreachable) and not error.arrived
-
-
-# A connection that can't be made costs nothing and is often a restart: once more, at once. Nothing else is repeated.
-_CONNECTING = AsyncRetrying(
-    retry=retry_if_exception(_can_not_have_arrived), stop=stop_after_attempt(2), wait=wait_random(0, 0.05), reraise=True
-)
+LONGEST_PAUSE_S = 0.05
 
 
 class SubnetGateway:
-    """Adapter of ports.Subnet over one pooled client; `base_url` may have a path."""
+    """Adapter of ports.Subnet over the pool; `base_url` may have a path."""
 
-    def __init__(self, base_url: str, client: httpx.AsyncClient):
+    def __init__(self, base_url: str, pool: HttpPool):
         self._base_url = base_url
-        self._client = client
+        self._pool = pool
         self._urls: dict[str, httpx.URL] = {}
 
     async def infer(self, request: InferenceRequest, route: Route, timeout_s: float) -> Result:
@@ -78,7 +68,7 @@ class SubnetGateway:
 
     async def _send(self, request: InferenceRequest, route: Route) -> httpx.Response:
         """The gateway's 200, its body still to be read."""
-        response: httpx.Response = await _CONNECTING(self._send_once, request, route)
+        response = await self._connected(request, route)
         if response.status_code == 200:
             return response
         try:
@@ -88,21 +78,27 @@ class SubnetGateway:
         after = retry_after(response.headers)
         raise subnet_outcome(response.status_code, message, retry_after_s=after, body=body)
 
-    async def _send_once(self, request: InferenceRequest, route: Route) -> httpx.Response:
-        with translated(BACKEND):
-            return await self._client.send(self._build(request, route), stream=True)
+    async def _connected(self, request: InferenceRequest, route: Route) -> httpx.Response:
+        """A connection that can't be made costs nothing and is often a restart: once more, at once. Nothing else is."""
+        try:
+            return await self._post(request, route)
+        except Unreachable as error:
+            if error.arrived or error.slow:
+                raise
+        await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_S))
+        return await self._post(request, route)
 
-    def _build(self, request: InferenceRequest, route: Route) -> httpx.Request:
-        url = self._urls.get(route.path)
-        if url is None:
-            url = self._urls[route.path] = httpx.URL(self._base_url + route.path)
+    async def _post(self, request: InferenceRequest, route: Route) -> httpx.Response:
         payload = request.payload
         sent = headers(content_type=payload.content_type, content_length=str(payload.size))
-        return httpx.Request("POST", url, headers=sent, content=payload.content(), extensions=_UNBOUNDED)
+        with translated(BACKEND):
+            return await self._pool.send("POST", self._url(route.path), headers=sent, content=payload.content())
 
-
-# The whole try, or the silence of a stream, is bounded above; here only connecting is.
-_UNBOUNDED = {"timeout": timeouts(None).as_dict()}
+    def _url(self, path: str) -> httpx.URL:
+        """Parsed once: httpx takes as long for it as for the rest of a request."""
+        if path not in self._urls:
+            self._urls[path] = httpx.URL(self._base_url + path)
+        return self._urls[path]
 
 
 def _model(answer: dict[str, Any], request: InferenceRequest) -> str:

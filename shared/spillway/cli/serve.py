@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from spillway.errors import BadSettings
 from spillway.settings import Settings, load_settings
@@ -28,7 +28,7 @@ def serve(
     server(front_door(settings), host, port).run()
 
 
-def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
     """The HTTP server over an application; requests are not logged one by one, /metrics counts them."""
     config = uvicorn.Config(
         app,
@@ -37,6 +37,7 @@ def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         access_log=False,
         log_level="info",
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
     )

@@ -1,7 +1,7 @@
 """Replies: the headers that every answer carries, and errors in each API family's own shape, by one table."""
 
 import logging
-import secrets
+import random
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
@@ -97,7 +97,7 @@ def _whole_seconds(seconds: float) -> str:
 
 def new_request_id() -> str:
     """A random id."""
-    return secrets.token_hex(12)
+    return f"{random.getrandbits(96):024x}"
 
 
 def answer_headers(served: Served | None, request_id: str, *, under_way: bool = False) -> RawHeaders:
