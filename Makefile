@@ -40,7 +40,7 @@ bench: setup ## Measure; the figures of docs/performance.md (needs nginx)
 	$(BIN)/python benchmarks/overhead.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra cli --group dev -o requirements.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml -o functions/gateway/requirements.txt
 
 clean: ## Remove what was made

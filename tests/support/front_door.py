@@ -41,9 +41,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 @contextmanager
 def command(*args: str, **env: str) -> Iterator[str]:
     """`spillway serve` in a process of its own; gives its URL once it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPILLWAY_", "REPLICATE_"))}
     process = subprocess.Popen(
         [Path(sys.executable).with_name("spillway"), "serve", "--port", str(port), *args], env={**clean, **env}
@@ -55,6 +53,13 @@ def command(*args: str, **env: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(15)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:

@@ -34,7 +34,8 @@ class HttpPool(AiohttpTransport):
     """
 
     def __init__(self, *, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None):
-        super().__init__(client=lambda: _session(resolver))
+        # The session below checks certificates with aiohttp's own context; httpx's would be loaded for nothing.
+        super().__init__(verify=False, client=lambda: _session(resolver))
 
     async def send(self, method: str, url: str | httpx.URL, **content: Any) -> httpx.Response:
         """One exchange as far as its headers; `content` is httpx.Request's, and the body is still to be read."""

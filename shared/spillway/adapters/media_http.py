@@ -79,7 +79,7 @@ class HttpMedia:
         pool = self._pool_for(url)
         try:
             async with asyncio.timeout(timeout_s):
-                return await _FETCHING(self._download, pool, url)  # type: ignore[no-any-return]
+                return await _FETCHING(self._download, pool, url)
         except (Overflow, TimeoutError) as error:
             raise MediaBroken(f"its media can't be had: {error or 'too slow'}") from error
 

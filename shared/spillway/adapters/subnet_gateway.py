@@ -4,6 +4,8 @@ One call is one try. Orchestrators may be paid before they answer, so nothing is
 could not be made.
 """
 
+import asyncio
+import random
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urljoin

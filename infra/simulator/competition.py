@@ -1,0 +1,211 @@
+"""The GIF competition of the subnet's first weeks: a day of it, a subnet on which it goes alike, and its entrants.
+
+On the day the subnet made 168 of 192 pictures and 82 of 119 videos, and hosted inference the rest. Here the day is
+folded into 20 simulated minutes, so it is denser than it was, and the orchestrators' slots are chosen for that
+density. Nothing says who serves a request: a subnet that is full or goes wrong does.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+
+from simulator.faults import Fault
+from simulator.replicate import ReplicateApi
+from simulator.subnet import Service, SubnetGateway
+
+PICTURE, VIDEO = "text-to-image", "image-to-video"
+PICTURES, VIDEOS = 192, 119
+# Served by the subnet and by hosted inference, on the day.
+REFERENCE = {PICTURE: (168, 24), VIDEO: (82, 37)}
+
+DAY_S = 1200.0
+BUSIEST_HOUR = 19.0
+SWING = 0.75
+LARGEST_BATCH = 5
+BETWEEN_PROMPTS_S = (1.0, 8.0)
+BEFORE_VIDEO_S = (10.0, 45.0)
+# Over many seeds these slots and faults serve 170 pictures and 81 videos on average; this seed is near that.
+SEED = 2028
+SLOTS = {PICTURE: 2, VIDEO: 6}
+SERVICE = {PICTURE: Service(3.4, 0.3), VIDEO: Service(36.0, 0.25)}
+# 6 in 100 pictures and 13 in 100 videos go wrong.
+FAULTS = (
+    Fault("error", f"/{PICTURE}", probability=0.03),
+    Fault("truncated_media", f"/{PICTURE}", probability=0.02),
+    Fault("close", f"/{PICTURE}", probability=0.01),
+    Fault("error", f"/{VIDEO}", probability=0.08),
+    Fault("truncated_media", f"/{VIDEO}", probability=0.03),
+    Fault("close", f"/{VIDEO}", probability=0.02),
+)
+HOSTED_SERVICE_S = {
+    "bytedance/sdxl-lightning-4step": 2.5,
+    "black-forest-labs/flux-schnell": 2.0,
+    "stability-ai/stable-video-diffusion": 38.0,
+    "wan-video/wan-2.2-i2v-fast": 40.0,
+}
+
+MODELS = {PICTURE: "ByteDance/SDXL-Lightning", VIDEO: "stabilityai/stable-video-diffusion-img2vid-xt"}
+THINGS = ("an otter", "a lighthouse", "a paper boat", "a fox in a raincoat", "a tiny astronaut", "a brass robot")
+SCENES = ("riding a wave", "dancing in the rain", "under northern lights", "in a neon alley", "made of stained glass")
+
+# Any faster, and the milliseconds of a real request would weigh more than the simulated seconds.
+FASTEST = 1 / 240
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one entrant wants, at which second of the day; no `video_at_s` where the picture is enough."""
+
+    at_s: float
+    prompt: str
+    video_at_s: float | None = None
+
+
+def a_day(seed: int = SEED) -> list[Entry]:
+    """Everything that is asked for in a day, in the order of coming."""
+    chance = Random(seed)
+    moments = sorted(_moments(chance))
+    animated = set(chance.sample(range(PICTURES), VIDEOS))
+    return [
+        Entry(
+            at_s,
+            f"{chance.choice(THINGS)} {chance.choice(SCENES)}",
+            at_s + chance.uniform(*BEFORE_VIDEO_S) if index in animated else None,
+        )
+        for index, at_s in enumerate(moments)
+    ]
+
+
+def subnet(time_scale: float) -> SubnetGateway:
+    """The subnet of the day."""
+    return SubnetGateway(SLOTS, service=SERVICE, time_scale=time_scale, seed=SEED, faults=FAULTS)
+
+
+def hosted(time_scale: float, token: str) -> ReplicateApi:
+    """Replicate; the community's models on it go cold."""
+    return ReplicateApi(token, service_s=HOSTED_SERVICE_S, time_scale=time_scale, seed=SEED)
+
+
+def _moments(chance: Random) -> Iterator[float]:
+    """People come by the hour of the day, and most try a few prompts in a row."""
+    left = PICTURES
+    while left:
+        batch = min(left, chance.randint(1, LARGEST_BATCH))
+        left -= batch
+        at_s = _arrival(chance)
+        for _ in range(batch):
+            yield min(at_s, DAY_S)
+            at_s += chance.uniform(*BETWEEN_PROMPTS_S)
+
+
+def _arrival(chance: Random) -> float:
+    """A moment of the day, by rejection under the curve of its hours."""
+    while True:
+        at_s = chance.uniform(0.0, DAY_S)
+        height = 1.0 + SWING * math.cos(math.tau * (at_s / DAY_S - BUSIEST_HOUR / 24))
+        if chance.uniform(0.0, 1.0 + SWING) < height:
+            return at_s
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one pipeline's requests; `answers_s` are simulated seconds to an answer."""
+
+    sent: int = 0
+    subnet: int = 0
+    fallback: int = 0
+    failed: int = 0
+    usd: float = 0.0
+    answers_s: list[float] = field(default_factory=list)
+
+    @property
+    def in_flight(self) -> int:
+        """Sent and not yet answered."""
+        return self.sent - self.subnet - self.fallback - self.failed
+
+    def quantile(self, q: float) -> float | None:
+        """By nearest rank; None while there is no answer."""
+        ordered = sorted(self.answers_s)
+        return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else None
+
+
+class Day:
+    """A day lived through in `seconds` against the front door at `url`.
+
+    `pace`: real seconds for one of the day's. `scale`: the same for the services, which can't be hurried beyond
+    `FASTEST` and are never slower than in life.
+    """
+
+    def __init__(self, seconds: float, url: str) -> None:
+        """Nobody has come yet."""
+        self.seconds, self.url = seconds, url
+        self.pace = seconds / DAY_S
+        self.scale = min(1.0, max(FASTEST, self.pace))
+        self.tallies = {PICTURE: Tally(), VIDEO: Tally()}
+        self._client = httpx.AsyncClient()
+        self._began = time.monotonic()
+
+    @property
+    def now_s(self) -> float:
+        """The second of the day."""
+        return (time.monotonic() - self._began) / self.pace
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """The entrants' connections: as many as they need, without a limit of time, for the front door keeps one."""
+        # httpx looks through all idle connections for each request.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
+        async with httpx.AsyncClient(base_url=self.url, timeout=None, limits=limits, trust_env=False) as self._client:
+            yield
+
+    async def play(self) -> None:
+        """Let all entrants come at their times, whatever became of those before, until the last has an answer."""
+        self._began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for entry in a_day():
+                group.create_task(self._enter(entry))
+
+    async def count_money(self) -> None:
+        """Ask the front door what it has spent on hosted inference."""
+        pipelines = (await self._client.get("/api/stats?window=24h")).raise_for_status().json()["pipelines"]
+        for name, tally in self.tallies.items():
+            tally.usd = pipelines.get(name, {}).get("fallback_usd", 0.0)
+
+    async def _enter(self, entry: Entry) -> None:
+        """A prompt, its picture and, where one is wanted, the video of just that picture."""
+        await self._until(entry.at_s)
+        wish = {"model_id": MODELS[PICTURE], "prompt": entry.prompt, "width": 1024, "height": 576}
+        picture = await self._ask(PICTURE, json=wish)
+        if picture is None or entry.video_at_s is None:
+            return
+        await self._until(entry.video_at_s)
+        file = ("picture", picture.content, picture.headers["content-type"])
+        await self._ask(VIDEO, data={"model_id": MODELS[VIDEO]}, files={"image": file})
+
+    async def _ask(self, pipeline: str, **body: Any) -> httpx.Response | None:
+        """Send one request, fetch what came of it from where the front door says, and count how it went."""
+        tally = self.tallies[pipeline]
+        tally.sent += 1
+        began = time.monotonic()
+        try:
+            answer = (await self._client.post(f"/{pipeline}", **body)).raise_for_status()
+            took_s = (time.monotonic() - began) / self.scale
+            result = (await self._client.get(answer.json()["images"][0]["url"])).raise_for_status()
+            by_subnet = answer.headers["x-spillway-served-by"] == "subnet"
+        except (httpx.HTTPError, ValueError, LookupError):
+            tally.failed += 1
+            return None
+        tally.answers_s.append(took_s)
+        tally.subnet += by_subnet
+        tally.fallback += not by_subnet
+        return result
+
+    async def _until(self, second: float) -> None:
+        await asyncio.sleep((second - self.now_s) * self.pace)

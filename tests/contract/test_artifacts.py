@@ -1,0 +1,52 @@
+"""What every store of artifacts holds to."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from spillway.adapters.file_artifacts import FileArtifacts
+from spillway.adapters.memory_artifacts import MemoryArtifacts
+from spillway.ports import Artifact, Artifacts
+
+PICTURE = b"\x89PNG" + bytes(range(256)) * 600
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Artifacts:
+    return FileArtifacts(tmp_path / "kept") if request.param == "file" else MemoryArtifacts()
+
+
+async def read(store: Artifacts, artifact: Artifact, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([piece async for piece in store.read(artifact, start, end)])
+
+
+async def test_kept_result_is_found_again(store: Artifacts) -> None:
+    kept = await store.put(io.BytesIO(PICTURE), "image/png")
+    assert await store.find(kept.key) == kept
+    assert (kept.content_type, kept.size) == ("image/png", len(PICTURE))
+    assert await read(store, kept) == PICTURE
+
+
+async def test_same_content_has_the_same_key(store: Artifacts) -> None:
+    first = await store.put(io.BytesIO(PICTURE), "image/png")
+    assert await store.put(io.BytesIO(PICTURE), "image/png") == first
+
+
+async def test_content_is_read_from_its_first_byte(store: Artifacts) -> None:
+    content = io.BytesIO(PICTURE)
+    content.seek(100)
+    assert await read(store, await store.put(content, "image/png")) == PICTURE
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 10), (5, None), (70_000, 140_000), (len(PICTURE) - 1, None), (3, 3)])
+async def test_any_place_can_be_read(store: Artifacts, start: int, end: int | None) -> None:
+    kept = await store.put(io.BytesIO(PICTURE), "image/png")
+    assert await read(store, kept, start, end) == PICTURE[start:end]
+
+
+@pytest.mark.parametrize(
+    "key", ["", "x", "0" * 64, "0" * 64 + ".png", "../../etc/passwd", "..%2f..", "a" * 64 + ".exe", "\x00.png"]
+)
+async def test_unknown_key_is_nothing(store: Artifacts, key: str) -> None:
+    assert await store.find(key) is None

@@ -1,0 +1,86 @@
+"""The function `gateway`, started as it is deployed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from simulator.server import background
+from simulator.subnet import SubnetGateway
+from support.front_door import ROOT, free_port
+
+HEAVY = ("web3", "google.cloud.pubsub", "google.cloud.firestore", "grpc", "PIL", "av", "livepeer_ai", "typer")
+
+
+@pytest.fixture(scope="module")
+def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    subnet = SubnetGateway(slots=4, time_scale=0.01)
+    port = free_port()
+    with background(subnet):
+        process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("functions-framework"),
+                "--source", ROOT / "functions/gateway/main.py", "--target", "gateway",
+                "--host", "127.0.0.1", "--port", str(port),
+            ],
+            env={
+                **os.environ,
+                "SPILLWAY_SUBNET_URL": subnet.url,
+                "SPILLWAY_ARTIFACTS": f"file://{tmp_path_factory.mktemp('artifacts')}",
+            },
+        )  # fmt: skip
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                httpx.get(f"{url}/readyz")
+                break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        yield url
+        process.terminate()
+        process.wait(15)
+
+
+def test_every_path_is_the_front_doors(function: str) -> None:
+    assert httpx.get(f"{function}/readyz").json() == {"status": "ok"}
+    assert httpx.get(f"{function}/nowhere").headers["content-type"] == "application/problem+json"
+
+
+def test_picture_is_made_and_served(function: str) -> None:
+    answer = httpx.post(f"{function}/text-to-image", json={"prompt": "a cat"}, timeout=30)
+    assert answer.headers["x-spillway-served-by"] == "subnet"
+    assert httpx.get(answer.json()["images"][0]["url"]).headers["content-type"] == "image/png"
+
+
+def test_chat_streams_through_the_framework(function: str) -> None:
+    asked = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with httpx.stream("POST", f"{function}/v1/chat/completions", json=asked, timeout=30) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert len(lines) > 3
+
+
+def test_cold_start_loads_nothing_that_a_first_request_does_not_need() -> None:
+    code = f"import sys, main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "functions/gateway", capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_bad_setting_stops_the_start_with_its_name() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import main"],
+        cwd=ROOT / "functions/gateway",
+        env={**os.environ, "SPILLWAY_VERIFY": "perhaps"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "SPILLWAY_VERIFY: Input should be 'decode' or 'none'" in ran.stderr.splitlines()[-1]
