@@ -6,9 +6,9 @@ was never made proves that it has not.
 
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -51,12 +51,10 @@ def _session(resolver: Callable[[], aiohttp.abc.AbstractResolver] | None) -> aio
 UNBOUNDED = {"timeout": {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}}
 
 
-def headers(**more: str) -> httpx.Headers:
+def headers(**more: str) -> dict[str, str]:
     """What every exchange says; bodies come as they are, so that a cut one can be told from a whole one."""
     named = {name.replace("_", "-"): value for name, value in more.items()}
-    return httpx.Headers(
-        {"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*", **named}, encoding="ascii"
-    )
+    return {"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*", **named}
 
 
 @contextmanager
@@ -128,12 +126,17 @@ async def read_bounded(response: httpx.Response, limit: int, backend: str) -> by
     """The whole body. Raises BrokenAnswer past `limit` bytes, and where it ends too early."""
     pieces, size = [], 0
     with translated(backend, answered=True):
-        async for piece in response.aiter_raw():
+        async for piece in _raw(response):
             size += len(piece)
             if size > limit:
                 raise BrokenAnswer(f"{backend}'s answer is larger than {limit} bytes")
             pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes: aiter_raw without its book-keeping."""
+    return aiter(cast("httpx.AsyncByteStream", response.stream))
 
 
 async def chat_chunks(response: httpx.Response, backend: str) -> AsyncGenerator[dict[str, Any], None]:
@@ -145,7 +148,7 @@ async def chat_chunks(response: httpx.Response, backend: str) -> AsyncGenerator[
         raise BrokenAnswer(f"{backend} was asked for a stream and sent something else")
     decoder = EventDecoder()
     with translated(backend, answered=True):
-        async for piece in response.aiter_raw():
+        async for piece in _raw(response):
             for event in _events(decoder, piece, backend):
                 if event.data == DONE:
                     return

@@ -1,6 +1,7 @@
 """The same records as Prometheus metrics, prefix spillway_."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -47,17 +48,20 @@ class Metrics:
             )
         }
 
+        self._labelled = cache(lambda metric, *labels: metric.labels(*labels))
+
     def record(self, served: Served) -> None:
         """Count one request."""
-        self._requests.labels(served.pipeline, served.outcome, served.served_by).inc()
+        of, pipeline = self._labelled, served.pipeline
+        of(self._requests, pipeline, served.outcome, served.served_by).inc()
         if served.outcome == "served":
-            self._seconds.labels(served.pipeline, served.served_by).observe(served.seconds)
+            of(self._seconds, pipeline, served.served_by).observe(served.seconds)
         for attempt in served.attempts:
-            self._attempts.labels(served.pipeline, attempt.backend, attempt.outcome).inc()
+            of(self._attempts, pipeline, attempt.backend, attempt.outcome).inc()
         if served.reason:
-            self._decisions.labels(served.pipeline, served.reason).inc()
+            of(self._decisions, pipeline, served.reason).inc()
         if served.usd:
-            self._usd.labels(served.pipeline).inc(served.usd)
+            of(self._usd, pipeline).inc(served.usd)
 
     def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
         """The content type and the text of all metrics; `now` sets the gauges."""

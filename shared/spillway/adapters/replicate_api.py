@@ -226,7 +226,7 @@ class ReplicateApi:
         finally:
             await response.aclose()
 
-    def _stream_headers(self, url: str) -> httpx.Headers:
+    def _stream_headers(self, url: str) -> dict[str, str]:
         """The token goes to Replicate's own hosts only."""
         sent = headers(accept="text/event-stream", cache_control="no-store")
         host = urlsplit(url).hostname or ""

@@ -8,7 +8,7 @@ import asyncio
 import random
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -40,6 +40,7 @@ class SubnetGateway:
 
     def __init__(self, base_url: str, pool: HttpPool):
         self._base_url = base_url
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
         self._pool = pool
         self._urls: dict[str, httpx.URL] = {}
 
@@ -52,7 +53,7 @@ class SubnetGateway:
             await response.aclose()
         answer = check(json_body(raw, BACKEND), request, BACKEND)
         for item in media(answer, request.pipeline):
-            item["url"] = urljoin(self._base_url + "/", item["url"])
+            item["url"] = self._absolute(item["url"])
         return Result(answer, _model(answer, request))
 
     async def stream(self, request: InferenceRequest, route: Route, timeout_s: float) -> Chunks:
@@ -95,6 +96,9 @@ class SubnetGateway:
         sent = headers(content_type=payload.content_type, content_length=str(payload.size))
         with translated(BACKEND):
             return await self._pool.send("POST", self._url(route.path), headers=sent, content=payload.content())
+
+    def _absolute(self, url: str) -> str:
+        return self._origin + url if url.startswith("/") else urljoin(self._origin + "/", url)
 
     def _url(self, path: str) -> httpx.URL:
         """Parsed once: httpx takes as long for it as for the rest of a request."""

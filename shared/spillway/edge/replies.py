@@ -126,7 +126,10 @@ def _timing(served: Served) -> bytes:
 
 def _ascii(text: str) -> bytes:
     """A header value: a model's name may come from anybody."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text[:200]).encode()
+    short = text[:200]
+    if not (short.isascii() and short.isprintable()):
+        short = "".join(char if " " <= char <= "~" else "?" for char in short)
+    return short.encode()
 
 
 async def send_bytes(send: Send, status: int, body: bytes, content_type: bytes, headers: RawHeaders) -> None:
