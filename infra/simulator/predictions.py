@@ -112,7 +112,8 @@ class Life:
         """From starting to the end; whoever ends it early calls `finish` and cancels the task."""
         limit_s = prediction.cancel_after_s
         try:
-            async with asyncio.timeout(None if limit_s is None else self.clock.real(limit_s)):
+            # The caller's own deadline, so in the caller's own time.
+            async with asyncio.timeout(limit_s):
                 await self._on_instance(prediction, fleet)
         except TimeoutError:
             # What never started isn't billed, and is called aborted.

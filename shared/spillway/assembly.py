@@ -1,5 +1,6 @@
 """The one place that names adapters: it reads the settings and puts the house together."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterable
@@ -30,14 +31,15 @@ def front_door(settings: Settings) -> FrontDoor:
     """The HTTP front door. Raises BadSettings; nothing is connected yet."""
     _check(settings)
     routes = load_routes(settings)
-    pool = HttpPool()
-    media = _media(settings, routes, pool)
+    pool, public = HttpPool(), HttpPool(resolver=PublicResolver)
+    media = _media(settings, routes, pool, public)
     artifacts = _artifacts(settings)
     status, metrics = Status(time.time), Metrics()
+    hosted = _hosted(settings, routes, pool, media)
     backends = Backends(
         routes=routes,
         subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
-        hosted=_hosted(settings, routes, pool, media),
+        hosted=hosted,
         policies=Policies(),
         budget=DailyBudget(settings.fallback_usd_per_day),
         ledger=Ledgers([status, metrics]),
@@ -46,8 +48,13 @@ def front_door(settings: Settings) -> FrontDoor:
     )
     keeper = Keeper(media, MediaInspector(), artifacts, verify=settings.verify == "decode")
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
-    house = House(InferenceService(backends, keeper), artifacts, media, status, metrics, room, settings.public_url)
-    return create_app(house)
+
+    async def close() -> None:
+        await asyncio.gather(*(provider.close() for provider in hosted.values()))
+        await asyncio.gather(pool.aclose(), public.aclose())
+
+    service = InferenceService(backends, keeper)
+    return create_app(House(service, artifacts, media, status, metrics, room, settings.public_url, close))
 
 
 class Ledgers:
@@ -96,14 +103,13 @@ def _artifacts(settings: Settings) -> Artifacts:
     return FileArtifacts(Path(directory.path))
 
 
-def _media(settings: Settings, routes: Routes, pool: HttpPool) -> Media:
+def _media(settings: Settings, routes: Routes, pool: HttpPool, public: HttpPool) -> Media:
     bases = [
         settings.subnet_url,
         settings.replicate_url,
         *(provider.base_url for provider in routes.providers.values()),
     ]
     trusted = [host for base in bases if base and (host := urlsplit(base).hostname)]
-    public = HttpPool(resolver=PublicResolver)
     return HttpMedia(pool, public, trusted=trusted, allow_private=settings.allow_private_urls)
 
 

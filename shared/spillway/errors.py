@@ -49,16 +49,18 @@ class BadRequest(CallerError):
 class RequestRejected(CallerError):
     """The backend's own verdict on the request; `body` is its JSON answer, where there was one."""
 
-    def __init__(self, message: str, *, status: int, body: Mapping[str, Any] | None = None):
-        super().__init__(message, status=status, code="request_rejected")
+    def __init__(
+        self, message: str, *, status: int, body: Mapping[str, Any] | None = None, code: str = "request_rejected"
+    ):
+        super().__init__(message, status=status, code=code)
         self.body = body
 
 
 class ContentRefused(CallerError):
     """A hosted provider would not make this; another must not be asked to."""
 
-    def __init__(self, message: str):
-        super().__init__(message, status=400, code="content_refused")
+    def __init__(self, message: str, *, code: str = "content_refused"):
+        super().__init__(message, status=400, code=code)
 
 
 class ContextTooLong(CallerError):

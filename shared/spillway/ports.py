@@ -34,6 +34,10 @@ class Inference(Protocol[Target_contra]):
         """Chat chunks as they come, one of them with a finish_reason. Raises CallerError or Overflow."""
         ...
 
+    async def close(self) -> None:
+        """Finish what goes on in the background."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

@@ -6,7 +6,7 @@ was never made proves that it has not.
 
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -37,9 +37,22 @@ class HttpPool(AiohttpTransport):
         # The session below checks certificates with aiohttp's own context; httpx's would be loaded for nothing.
         super().__init__(verify=False, client=lambda: _session(resolver))
 
-    async def send(self, method: str, url: str | httpx.URL, **content: Any) -> httpx.Response:
-        """One exchange as far as its headers; `content` is httpx.Request's, and the body is still to be read."""
-        return await self.handle_async_request(httpx.Request(method, url, extensions=UNBOUNDED, **content))
+    async def send(
+        self,
+        method: str,
+        url: str | httpx.URL,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | AsyncIterator[bytes] = b"",
+    ) -> httpx.Response:
+        """One exchange as far as the answer's headers; the body is still to be read. aiohttp names the host."""
+        if not isinstance(content, bytes):
+            request = httpx.Request(method, url, headers=headers, content=content, extensions=UNBOUNDED)
+            return await self.handle_async_request(request)
+        # A stream is taken as it is, where `content` has httpx work out headers that are there: 8 us of 20.
+        request = httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content), extensions=UNBOUNDED)
+        request.read()
+        return await self.handle_async_request(request)
 
 
 def _session(resolver: Callable[[], aiohttp.abc.AbstractResolver] | None) -> aiohttp.ClientSession:

@@ -66,6 +66,9 @@ class OpenAiApi:
         finally:
             await response.aclose()
 
+    async def close(self) -> None:
+        """Nothing goes on in the background."""
+
     def _ask(self, request: InferenceRequest, target: Fallback, *, stream: bool) -> tuple[str, dict[str, Any]]:
         extra = fit(fill(target.input, values(target.placeholders, request.params)), target.limits, target.multiples)
         if request.pipeline.gives == "chat":

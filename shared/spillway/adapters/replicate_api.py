@@ -115,8 +115,7 @@ class ReplicateApi:
         except ExceptionGroup as several:
             raise several.exceptions[0] from several
         predictions = [task.result() for task in tasks]
-        with _translated():
-            body = await self._outputs.answer(request, predictions, seed=seed)
+        body = await self._outputs.answer(request, predictions, seed=seed)
         return Result(check(body, request, BACKEND), _name(target))
 
     async def stream(self, request: InferenceRequest, target: Fallback, timeout_s: float) -> Chunks:

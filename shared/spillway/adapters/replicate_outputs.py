@@ -11,7 +11,7 @@ from replicate.prediction import Prediction
 
 from spillway.domain.masks import rank
 from spillway.domain.requests import InferenceRequest
-from spillway.errors import BrokenAnswer
+from spillway.errors import BrokenAnswer, MediaBroken
 from spillway.ports import Media
 
 MASK_TIMEOUT_S = 20.0
@@ -87,8 +87,11 @@ class ReplicateOutputs:
         return await asyncio.to_thread(_as_text, best)
 
     async def _mask(self, url: str) -> Any:
-        with await self._media.fetch(url, timeout_s=MASK_TIMEOUT_S) as content:
-            return await asyncio.to_thread(_pixels, content)
+        try:
+            with await self._media.fetch(url, timeout_s=MASK_TIMEOUT_S) as content:
+                return await asyncio.to_thread(_pixels, content)
+        except (MediaBroken, OSError) as error:
+            raise BrokenAnswer(f"a mask can't be read: {error}") from error
 
 
 def _urls(output: Any) -> list[str]:
@@ -105,16 +108,16 @@ def _transcript(output: Any, request: InferenceRequest) -> dict[str, Any]:
         raise BrokenAnswer("the model gave no transcript")
     if str(request.params.get("return_timestamps", "true")).lower() == "false":
         return {"text": text, "chunks": []}
-    chunks = output.get("chunks") or [
-        {"text": segment["text"], "timestamp": [segment["start"], segment["end"]]}
-        for segment in output.get("segments", [])
-    ]
-    return {"text": text, "chunks": [_timed(chunk) for chunk in chunks]}
+    chunks = output.get("chunks") or output.get("segments") or []
+    try:
+        return {"text": text, "chunks": [_timed(chunk) for chunk in chunks]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BrokenAnswer("the model's transcript has chunks without times") from error
 
 
 def _timed(chunk: dict[str, Any]) -> dict[str, Any]:
     """The last end may be missing: it is then no earlier than the start."""
-    start, end = chunk["timestamp"]
+    start, end = chunk["timestamp"] if "timestamp" in chunk else (chunk["start"], chunk["end"])
     return {"text": chunk["text"], "timestamp": [start, start if end is None else end]}
 
 

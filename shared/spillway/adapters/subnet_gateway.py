@@ -69,6 +69,9 @@ class SubnetGateway:
             await response.aclose()
         raise BrokenAnswer("the stream ended without a finish_reason")
 
+    async def close(self) -> None:
+        """Nothing goes on in the background."""
+
     async def _send(self, request: InferenceRequest, route: Route) -> httpx.Response:
         """The gateway's 200, its body still to be read."""
         response = await self._connected(request, route)

@@ -39,7 +39,7 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
-        lifespan="off",
+        lifespan="on",
     )
     return uvicorn.Server(config)
 

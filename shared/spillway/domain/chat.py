@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from spillway.domain.outcomes import error_message, is_context_error, is_refusal
+from spillway.domain.outcomes import error_code, error_message, is_context_error, is_refusal
 from spillway.errors import BackendFailed, BrokenAnswer, ContentRefused, ContextTooLong, SpillwayError
 
 # A backend that ends a run with one of these has not finished it.
@@ -32,7 +32,7 @@ def in_band(chunk: Mapping[str, Any], backend: str) -> SpillwayError:
     """The outcome of an error that came inside a stream."""
     message = error_message(chunk, "error in the stream")
     if is_refusal(message, chunk):
-        return ContentRefused(message)
+        return ContentRefused(message, code=error_code(chunk) or "content_refused")
     if is_context_error(message, chunk):
         return ContextTooLong(message)
     return BackendFailed(f"{backend}: {message}"[:300])

@@ -47,11 +47,14 @@ class Mask:
 def rank(masks: Sequence[Mask], params: Mapping[str, Any]) -> list[Mask]:
     """The masks that hold every foreground point and no background point, nearest to the box or smallest first.
 
+    Where there is none, all of them count: a segmenter always answers with one.
+
     At most three, one where `multimask_output` is false. Points and box are in pixels, as JSON in strings.
     """
     points, labels, box = (_numbers(params.get(name)) for name in ("point_coords", "point_labels", "box"))
     pairs = [(point, labels[i] if i < len(labels) else 1) for i, point in enumerate(points)]
     fitting = [mask for mask in masks if all(mask.holds(*point) == (label == 1) for point, label in pairs)]
+    fitting = fitting or list(masks)
     if len(box) == 4:
         fitting.sort(key=lambda mask: -_overlap(mask.box(), tuple(box)))
     else:

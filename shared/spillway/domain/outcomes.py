@@ -53,7 +53,7 @@ def subnet_outcome(
     if status in CALLERS_FAULT:
         if is_context_error(message, body):
             return ContextTooLong(message)
-        return RequestRejected(message, status=status, body=body)
+        return RequestRejected(message, status=status, body=body, code=error_code(body) or "request_rejected")
     if 200 <= status < 300:
         return BrokenAnswer(f"a {status} where a 200 is due")
     outcome, words = SUBNET.get(status, (Unreachable, "something in between answered"))
@@ -65,7 +65,7 @@ def hosted_outcome(
 ) -> SpillwayError:
     """The error that a hosted provider's status outside 2xx stands for."""
     if status in (400, 403, 422) and is_refusal(message, body):
-        return ContentRefused(message)
+        return ContentRefused(message, code=error_code(body) or "content_refused")
     if status in (400, 413, 422) and is_context_error(message, body):
         return ContextTooLong(message)
     outcome, words = HOSTED.get(status, (BackendFailed, f"the provider answered: {message}"[:300]))

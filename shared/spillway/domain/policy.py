@@ -59,10 +59,15 @@ class SubnetPolicy:
         self.in_flight += 1
         self._probing = self._probing or self.down
 
-    def end(self, outcome: BaseException | None, now: float) -> None:
-        """A try ended: None is a success; a caller's fault, or a caller who left, says nothing."""
+    def end(self, outcome: BaseException | None, now: float, *, telling: bool = True) -> None:
+        """A try ended: None is a success; a caller's fault, or a caller who left, says nothing.
+
+        Nor does an outcome that is not `telling`: it may be the request's own doing.
+        """
         self.in_flight -= 1
         self._probing = self._probing and self.in_flight > 0
+        if not telling:
+            return
         if outcome is None:
             self._proven()
         elif isinstance(outcome, Overflow):

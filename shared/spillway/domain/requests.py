@@ -42,6 +42,7 @@ class InferenceRequest:
     """One job: `model` is the subnet's model id and never empty, `params` are the typed fields of the request.
 
     `beyond_subnet` names parameters that only an OpenAI-compatible provider can honour (tools, for example).
+    `doubtful` marks an upload that is no picture we know: go-livepeer answers it with the same 503 as a full subnet.
     """
 
     pipeline: Pipeline
@@ -50,6 +51,7 @@ class InferenceRequest:
     payload: Payload
     uploads: Mapping[str, Upload] = field(default_factory=dict)
     beyond_subnet: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def pictures(self) -> int:

@@ -1,6 +1,7 @@
 """The front door: every path, and who answers it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ class House:
     exposition: Exposition
     room: Room
     public_url: str | None
+    close: Callable[[], Awaitable[None]]
 
 
 class FrontDoor:
@@ -77,7 +79,13 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/", pages.status_page(house.status), methods=["GET"]),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, BadRequest: _fault}
-    app = Starlette(routes=routes, exception_handlers=handlers)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await house.close()
+
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
 

@@ -81,7 +81,9 @@ def images_request(given: Mapping[str, Any], routes: Routes) -> InferenceRequest
         if name in asked:
             body[name] = asked[name]
     request = json_request(PIPELINES["text-to-image"], body)
-    if asked.get("response_format") != "b64_json":
+    # OpenAI's own gpt-image models know no URLs, and neither do their callers.
+    default = "b64_json" if asked.get("model", "").startswith("gpt-image") else "url"
+    if asked.get("response_format", default) != "b64_json":
         return request
     return InferenceRequest(request.pipeline, request.model, {**request.params, INLINE: True}, request.payload)
 
@@ -122,7 +124,8 @@ def chat_request(given: Mapping[str, Any], routes: Routes) -> InferenceRequest:
 def _beyond_request(asked: dict[str, Any], model: str, beyond: tuple[str, ...], routes: Routes) -> InferenceRequest:
     kinds = {routes.providers[fallback.provider].kind for fallback in routes.find("llm", model).fallbacks}
     if "openai" not in kinds:
-        raise BadRequest(f"{beyond[0]} is not supported by the models behind this route: leave it out", param=beyond[0])
+        what = "anything but text in messages" if beyond[0] == "messages" else beyond[0]
+        raise BadRequest(f"{what} is not supported by the models behind this route: leave it out", param=beyond[0])
     plain = json_request(PIPELINES["llm"], {"messages": [{"role": "user", "content": "-"}], "model": model})
     return InferenceRequest(plain.pipeline, model, asked, plain.payload, beyond_subnet=beyond)
 

@@ -1,9 +1,9 @@
 """The fields of each pipeline's request, checked before a try is paid for. Fields not named here pass through."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from spillway.domain.pipelines import Pipeline
 from spillway.errors import BadRequest
@@ -13,6 +13,21 @@ Side = Annotated[int, Field(ge=1, le=8192)]
 Steps = Annotated[int, Field(ge=1, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _arrays(kind: Any, shape: str) -> Callable[[str], str]:
+    """Checks that a text, where it is not empty, is JSON of a kind; it goes on as it came."""
+    reader = TypeAdapter(kind)
+
+    def check(text: str) -> str:
+        try:
+            if text.strip():
+                reader.validate_json(text)
+        except ValidationError:
+            raise ValueError(f"must be JSON of the form {shape}") from None
+        return text
+
+    return check
 
 
 class _Fields(BaseModel):
@@ -79,9 +94,9 @@ class AudioToText(_Fields):
 class SegmentAnything2(_Fields):
     """POST /segment-anything-2; the arrays are JSON in text."""
 
-    point_coords: str | None = None
-    point_labels: str | None = None
-    box: str | None = None
+    point_coords: Annotated[str, AfterValidator(_arrays(list[tuple[float, float]], "[[x, y], ...]"))] | None = None
+    point_labels: Annotated[str, AfterValidator(_arrays(list[int], "[1, 0, ...]"))] | None = None
+    box: Annotated[str, AfterValidator(_arrays(tuple[float, float, float, float], "[x0, y0, x1, y1]"))] | None = None
     mask_input: str | None = None
     multimask_output: bool | None = None
     return_logits: bool | None = None
@@ -156,7 +171,9 @@ def validated(fields: type[BaseModel], given: Any, *, strict: bool) -> dict[str,
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] in ("missing", "string_too_short"):
             raise BadRequest(f"{where} is required and must not be empty", code="missing_field", param=where) from error
-        raise BadRequest(f"{where}: {_lower(first['msg'])}", code="invalid_field", param=where) from error
+        raise BadRequest(
+            f"{where}: {_lower(first['msg'].removeprefix('Value error, '))}", code="invalid_field", param=where
+        ) from error
 
 
 def _lower(message: str) -> str:

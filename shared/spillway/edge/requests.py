@@ -19,6 +19,7 @@ LONGEST_DEADLINE_S = 3600.0
 PARSE_IN_THREAD = 1024 * 1024
 # go-livepeer's /llm refuses a request without these.
 LLM_DEFAULTS = {"max_tokens": 256, "stream": False}
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8")
 _PREFER = ("auto", "subnet", "fallback", "subnet-only", "fallback-only")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
@@ -78,10 +79,13 @@ def _form_request(pipeline: Pipeline, content_type: str, body: Body) -> Inferenc
     form = Multipart(body, content_type)
     params = check_fields(pipeline, form.fields())
     uploads = form.uploads()
-    _check_file(FILES[pipeline.name], uploads)
+    name = FILES[pipeline.name]
+    _check_file(name, uploads)
     model = params.get("model_id") or pipeline.default_model
     added = {} if params.get("model_id") else {"model_id": model}
-    return InferenceRequest(pipeline, model, {**params, "model_id": model}, form.payload(added), dict(uploads))
+    doubtful = name == "image" and not uploads[name].open().read(12).startswith(_PICTURES)
+    params["model_id"] = model
+    return InferenceRequest(pipeline, model, params, form.payload(added), dict(uploads), doubtful=doubtful)
 
 
 def _check_file(name: str, uploads: Mapping[str, PlacedUpload]) -> None:

@@ -62,18 +62,18 @@ class Round:
         self._policy: SubnetPolicy = backends.policies.of(
             f"{self.route.pipeline} {self.route.model}", request.model if self.route.model == "*" else self.route.model
         )
+        self._ahead: list[Fallback | None] = []
         self._window: int | None = None
         self._failures: list[tuple[str, Overflow]] = []
         self.record = Served(request.pipeline.name, request.model)
 
     def tries(self) -> Iterator[Try]:
         """Each backend that may still answer, best first, while there is time."""
-        plan = self._plan()
-        for index, fallback in enumerate(plan):
-            if self.left_s() <= 0:
-                return
+        self._ahead = self._plan()
+        while self._ahead and self.left_s() > 0:
+            fallback = self._ahead.pop(0)
             if self._window is None or self._larger_window(fallback):
-                yield Try(fallback, more=len(plan) - index - 1)
+                yield Try(fallback, more=len(self._ahead))
 
     def _plan(self) -> list[Fallback | None]:
         hosted = self._rested(self._usable())
@@ -137,7 +137,7 @@ class Round:
         """A try ended. Raises `error` again unless the next backend may answer."""
         now = self._backends.monotonic()
         if tried.fallback is None:
-            self._policy.end(error, now)
+            self._policy.end(error, now, telling=not (self.request.doubtful and isinstance(error, NoCapacity)))
         message = str(error) if isinstance(error, Overflow) else ""
         self.record.attempts.append(Attempt(tried.backend, kind_of(error), now - tried.started, message))
         self.record.usd += tried.usd
@@ -164,7 +164,7 @@ class Round:
         """Whether a fallback is left whose window is larger than the one that was too small."""
         window = tried.fallback.context_tokens if tried.fallback else self.route.context_tokens
         self._window = max(window or 0, self._window or 0)
-        return any(self._larger_window(fallback) for fallback in self._usable())
+        return any(self._larger_window(fallback) for fallback in self._ahead)
 
     def nobody(self) -> NobodyAnswered:
         """The end of a round in which every backend overflowed."""
