@@ -55,10 +55,11 @@ def test_every_error_becomes_an_overflow(error: type[BaseException]) -> None:
 
 
 NOT_ARRIVED = {
-    "ClientConnectorError", "ClientConnectorSSLError", "ClientConnectorCertificateError", "ClientConnectorDNSError",
-    "ClientProxyConnectionError", "UnixClientConnectorError", "ClientSSLError", "ConnectionTimeoutError",
-    "ConnectError", "ConnectTimeout", "InvalidURL", "InvalidUrlClientError", "InvalidUrlRedirectClientError", "NonHttpUrlClientError",
-    "NonHttpUrlRedirectClientError", "RedirectClientError", "UnsupportedProtocol",
+    "ClientConnectorError", "ClientConnectorSSLError", "ClientConnectorCertificateError",
+    "ClientConnectorDNSError", "ClientProxyConnectionError", "UnixClientConnectorError", "ClientSSLError",
+    "ConnectionTimeoutError", "ConnectError", "ConnectTimeout", "InvalidURL", "InvalidUrlClientError",
+    "InvalidUrlRedirectClientError", "NonHttpUrlClientError", "NonHttpUrlRedirectClientError",
+    "RedirectClientError", "UnsupportedProtocol",
 }  # fmt: skip
 
 

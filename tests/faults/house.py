@@ -35,22 +35,32 @@ kind = "replicate"
 pipeline = "text-to-image"
 deadline = {deadline}
 subnet_timeout = {subnet_timeout}
-fallbacks = [
-  {{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }},
-  {{ provider = "replicate", model = "black-forest-labs/flux-schnell", usd_per_job = 0.003, outputs_per_job = 4,
-     input = {{ prompt = "{{prompt}}", num_outputs = "{{num_images}}", seed = "{{seed}}", output_format = "png" }} }},
-]
+[[routes.fallbacks]]
+provider = "hosted"
+model = "dall-e-3"
+usd_per_job = 0.04
+[[routes.fallbacks]]
+provider = "replicate"
+model = "black-forest-labs/flux-schnell"
+usd_per_job = 0.003
+outputs_per_job = 4
+input = {{ prompt = "{{prompt}}", num_outputs = "{{num_images}}", seed = "{{seed}}", output_format = "png" }}
 
 [[routes]]
 pipeline = "llm"
 deadline = {deadline}
 subnet_timeout = {subnet_timeout}
 {window}
-fallbacks = [
-  {{ provider = "hosted", model = "gpt-4o-mini", usd_per_job = 0.01 }},
-  {{ provider = "replicate", model = "meta/meta-llama-3-8b-instruct", usd_per_job = 0.001, {larger}
-     input = {{ prompt = "{{llama3_chat}}", max_tokens = "{{max_tokens}}" }} }},
-]
+[[routes.fallbacks]]
+provider = "hosted"
+model = "gpt-4o-mini"
+usd_per_job = 0.01
+[[routes.fallbacks]]
+provider = "replicate"
+model = "meta/meta-llama-3-8b-instruct"
+usd_per_job = 0.001
+{larger}
+input = {{ prompt = "{{llama3_chat}}", max_tokens = "{{max_tokens}}" }}
 """
 
 

@@ -185,7 +185,7 @@ async def test_s12_too_long_goes_back_to_the_caller_after_one_try(caller: Caller
 @pytest.mark.parametrize("caller", CHATS, ids=lambda caller: caller.name)
 async def test_s12_too_long_may_go_to_a_fallback_with_a_larger_window(caller: Caller, tmp_path: Path) -> None:
     """Only to that one: the provider in between declares no larger window and is not asked."""
-    async with house(tmp_path, window="context_tokens = 8192", larger="context_tokens = 128000,") as there:
+    async with house(tmp_path, window="context_tokens = 8192", larger="context_tokens = 128000") as there:
         there.subnet.faults.add("status", status=400, message=TOO_LONG)
         reply = await caller.ask(there)
         await assert_answered(there, caller, reply)
@@ -197,7 +197,7 @@ async def test_s12_too_long_may_go_to_a_fallback_with_a_larger_window(caller: Ca
 async def test_s12_a_larger_window_is_of_no_use_to_a_caller_who_refuses_fallbacks(
     caller: Caller, tmp_path: Path
 ) -> None:
-    async with house(tmp_path, window="context_tokens = 8192", larger="context_tokens = 128000,") as there:
+    async with house(tmp_path, window="context_tokens = 8192", larger="context_tokens = 128000") as there:
         there.subnet.faults.add("status", status=400, message=TOO_LONG)
         reply = await caller.ask(there, x_spillway_prefer="subnet-only")
         assert_clear_error(caller, reply, 400)

@@ -40,6 +40,7 @@ WAIT_S = 5
 FIRST_POLL_S, LONGEST_POLL_S = 0.25, 2.0
 IN_LINE = 256 * 1024
 CANCEL_WITHIN_S = 10.0
+CLOSE_WITHIN_S = 2.0
 LARGEST_SEED = 2**31 - 1
 
 
@@ -139,7 +140,9 @@ class ReplicateApi:
     async def close(self) -> None:
         """Wait for the cancellations that are under way."""
         if self._abandoned:
-            await asyncio.wait(self._abandoned, timeout=CANCEL_WITHIN_S)
+            await asyncio.wait(self._abandoned, timeout=CLOSE_WITHIN_S)
+            for task in self._abandoned:
+                task.cancel()
 
     async def _inputs(self, request: InferenceRequest, target: Fallback, seed: int) -> list[dict[str, Any]]:
         """The input of each prediction: seeds go on where the one before ends."""
@@ -239,9 +242,10 @@ class ReplicateApi:
 
     async def _cancel_when_created(self, creating: "asyncio.Future[Prediction]") -> None:
         try:
-            prediction = await creating
-        except SpillwayError:
-            return
+            async with asyncio.timeout(WAIT_S + CANCEL_WITHIN_S):
+                prediction = await creating
+        except (SpillwayError, TimeoutError):
+            return  # Cancel-After ends what may have been created.
         if prediction.status in ("starting", "processing"):
             await self._cancel(prediction.id)
 
