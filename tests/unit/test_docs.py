@@ -1,0 +1,30 @@
+"""What is written agrees with what is built."""
+
+import re
+
+from spillway.domain.inputs import PLACEHOLDERS
+from spillway.settings import PREFIX, Settings
+from support.front_door import ROOT
+
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    own = {PREFIX + name.upper() for name in Settings.model_fields}
+    others = {str(field.validation_alias) for field in Settings.model_fields.values() if field.validation_alias}
+    built = {name for name in own if name.removeprefix(PREFIX) not in others} | others
+    written = set(re.findall(r"`((?:SPILLWAY|REPLICATE|TENSORDOCK)_[A-Z_]+)`", SETTINGS)) - {PREFIX}
+    assert written == built
+
+
+def test_every_placeholder_is_documented_and_no_other() -> None:
+    listed = SETTINGS.partition("Placeholders:")[2].partition("A value")[0]
+    assert set(re.findall(r"`\{(\w+)\}`", listed)) == PLACEHOLDERS
+
+
+def test_no_dependency_is_without_a_reason() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    block = project.partition("dependencies = [")[2].partition("]")[0]
+    reasons = (ROOT / "docs/dependencies.md").read_text()
+    for name in re.findall(r'"([a-z0-9-]+)', block):
+        assert name in reasons
