@@ -184,8 +184,13 @@ def json_body(raw: bytes, backend: str) -> Any:
 
 
 async def error_body(response: httpx.Response, backend: str) -> tuple[str, dict[str, Any] | None]:
-    """The words and the JSON object of an error's answer, as far as it has them."""
-    raw = await read_bounded(response, LARGEST_ERROR, backend)
+    """The words and the JSON object of an error's answer, as far as it has them and they are not too long."""
+    raw = b""
+    with translated(backend, answered=True):
+        async for piece in _raw(response):
+            raw += piece
+            if len(raw) > LARGEST_ERROR:
+                break
     try:
         body = from_json(raw)
     except ValueError:

@@ -26,7 +26,7 @@ _BEYOND_SUBNET = ("tools", "functions", "response_format", "logprobs", "modaliti
 
 
 class ImagesFields(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     prompt: Text
     model: str | None = None
@@ -40,21 +40,21 @@ class ImagesFields(BaseModel):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: str
     text: str | None = None
 
 
 class _Turn(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[_Part] | None = None
 
 
 class ChatFields(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     messages: Annotated[list[_Turn], Field(min_length=1)]
     model: str | None = None

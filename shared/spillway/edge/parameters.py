@@ -31,7 +31,8 @@ def _arrays(kind: Any, shape: str) -> Callable[[str], str]:
 
 
 class _Fields(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    # Built when the first request comes: a cold start need not wait for what it may not need.
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     model_id: str | None = None
 
@@ -119,7 +120,7 @@ class TextToSpeech(_Fields):
 class Message(BaseModel):
     """One turn of a conversation."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -128,7 +129,7 @@ class Message(BaseModel):
 class Llm(BaseModel):
     """POST /llm."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     messages: Annotated[list[Message], Field(min_length=1)]
     model: str | None = None
