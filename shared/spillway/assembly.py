@@ -1,6 +1,7 @@
 """The one place that names adapters: it reads the settings and puts the house together."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ from spillway.services.keeping import Keeper
 from spillway.services.round import Backends
 from spillway.services.status import Status
 from spillway.settings import Settings
+
+log = logging.getLogger("spillway")
 
 
 def front_door(settings: Settings) -> FrontDoor:
@@ -83,6 +86,8 @@ def load_routes(settings: Settings) -> Routes:
 
 
 def _check(settings: Settings) -> None:
+    if settings.subnet_url is None:
+        log.warning("SPILLWAY_SUBNET_URL is not set: only hosted inference answers")
     in_cloud = bool(os.environ.get("K_SERVICE"))
     if settings.auth == "keys":
         raise BadSettings("SPILLWAY_AUTH: keys are not in this release; set it to none and let only trusted callers in")
@@ -124,6 +129,8 @@ def _hosted(settings: Settings, routes: Routes, pool: HttpPool, media: Media) ->
 
             token = settings.replicate_api_token.get_secret_value()
             hosted[name] = ReplicateApi(name, pool, media, token=token, base_url=settings.replicate_url)
+        else:
+            log.warning("REPLICATE_API_TOKEN is not set: no request falls back to the provider %r", name)
     return hosted
 
 

@@ -45,7 +45,9 @@ def demo(
     stay = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     show = Show(competition, seconds, f"http://{HOST}:{listener.getsockname()[1]}", console)
     try:
-        asyncio.run(_run(show, listener, stay=stay))
+        # The event loop that `spillway serve` runs on.
+        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+            runner.run(_run(show, listener, stay=stay))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped before the day was over.")
         raise typer.Exit(130) from None

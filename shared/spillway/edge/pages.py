@@ -72,7 +72,8 @@ were served by the subnet; hosted inference cost <strong>${total["fallback_usd"]
 <th scope="col">p50</th><th scope="col">p95</th><th scope="col">p99</th><th scope="col">Hosted spend</th></tr></thead>
 <tbody>{rows or '<tr><td colspan="9">No request yet.</td></tr>'}</tbody></table></div>
 <h2>Last errors of the backends</h2>
-<div class="scroll"><table><thead><tr><th scope="col">Time</th><th scope="col">Pipeline</th><th scope="col">Backend</th>
+<div class="scroll"><table><thead><tr class="text">
+<th scope="col">Time, UTC</th><th scope="col">Pipeline</th><th scope="col">Backend</th>
 <th scope="col">Outcome</th><th scope="col">What happened</th></tr></thead>
 <tbody>{errors or '<tr><td colspan="5">None.</td></tr>'}</tbody></table></div>
 <p class="quiet">The same as JSON: <a href="api/stats?window=24h">/api/stats</a>. For Prometheus:
@@ -88,7 +89,7 @@ def _row(name: str, summary: dict[str, Any]) -> str:
 
 
 def _error(error: dict[str, Any]) -> str:
-    cells = (error["at"], error["pipeline"], error["backend"], error["outcome"], error["message"])
+    cells = (error["at"][11:19], error["pipeline"], error["backend"], error["outcome"], error["message"])
     return "<tr>" + "".join(f'<td class="text">{escape(str(cell))}</td>' for cell in cells) + "</tr>"
 
 
@@ -109,5 +110,5 @@ h1{margin:0 0 .5rem;color:var(--accent)}h2{margin:2rem 0 .5rem;font-size:1.15rem
 .lead{font-size:1.15rem}.quiet{color:var(--quiet)}a{color:var(--accent)}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}caption{text-align:left;color:var(--quiet)}
 th,td{padding:.4rem .75rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-th:first-child,td.text{text-align:left}td.text{white-space:normal}
+th:first-child,td.text,.text th{text-align:left}td.text:last-child{white-space:normal}
 """

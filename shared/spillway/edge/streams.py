@@ -13,8 +13,8 @@ from spillway.edge.replies import Family, Fault, RawHeaders, answer_headers
 from spillway.errors import SpillwayError
 from spillway.services.conversation import Conversation
 
-# Several clients give up after 5 s of silence.
-HEARTBEAT_S = 3.0
+# Several clients give up after 5 s of silence; until the first comment, headers can still name who answered.
+FIRST_HEARTBEAT_S, HEARTBEAT_S = 4.5, 3.0
 Write = Callable[[Any], Any]
 
 
@@ -97,11 +97,13 @@ def _in_band(error: SpillwayError, family: Family, request_id: str) -> bytes:
 async def _with_heartbeats(chunks: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any] | None, None]:
     """The chunks, and None for every heartbeat's time without one."""
     waiting: asyncio.Task[dict[str, Any]] | None = None
+    patience_s = FIRST_HEARTBEAT_S
     try:
         while True:
             if waiting is None:
                 waiting = asyncio.ensure_future(anext(chunks))
-            done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT_S)
+            done, _ = await asyncio.wait({waiting}, timeout=patience_s)
+            patience_s = HEARTBEAT_S
             if not done:
                 yield None
                 continue
