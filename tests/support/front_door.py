@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -26,7 +26,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     listener.bind(("127.0.0.1", 0))
     serving = server(front_door(settings), "127.0.0.1", 0)
     serving.config.log_level = "error"
-    serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    # Signals stay pytest's own.
+    serving.capture_signals = nullcontext  # type: ignore[method-assign]
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     try:
         while not serving.started:

@@ -21,7 +21,9 @@ from spillway.domain.outcomes import error_message, retry_after_seconds
 from spillway.errors import BrokenAnswer, Overflow, TooSlow, Unreachable
 
 CONNECT_TIMEOUT_S = 3.0
-KEEPALIVE_S = 15.0
+# Shorter than the idle limit of any server met (uvicorn and node close after 5 s), so that a connection is not closed
+# under a request that is just going out: that could not be told from a try that arrived.
+KEEPALIVE_S = 4.0
 LARGEST_ANSWER = 128 * 1024 * 1024
 LARGEST_ERROR = 64 * 1024
 USER_AGENT = "spillway"
