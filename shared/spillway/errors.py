@@ -15,6 +15,8 @@ SpillwayError
 │   └── TooSlow                 no answer within the time that this try had
 ├── NobodyAnswered              every backend overflowed
 ├── Overloaded                  Spillway itself has no room for the request just now
+├── StoreUnavailable            the shared store gave no answer; a write may have been made all the same
+├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
 └── MediaBroken                 a picture, video or sound that is not whole
 """
 
@@ -129,3 +131,11 @@ class Overloaded(SpillwayError):
 
 class MediaBroken(SpillwayError):
     """A picture, video or sound can't be had or is not whole."""
+
+
+class StoreUnavailable(SpillwayError):
+    """The shared store can't be reached, was too slow or failed. Whether a write was made is not known."""
+
+
+class Conflict(SpillwayError):
+    """Somebody else changed the document since it was read; nothing was written."""
