@@ -1,0 +1,44 @@
+"""The CLI port of the subnet's gateway: which orchestrators it knows, and how many slots they have."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from spillway.adapters.http import HttpPool
+from spillway.adapters.json_api import JsonApi
+from spillway.domain.gateway_pools import Key, Pool, read_pools
+from spillway.errors import Overflow, RequestRejected
+
+BACKEND = "the gateway's CLI port"
+TRY_S, CALL_S = 3.0, 5.0
+
+
+class GatewayCli:
+    """Adapter of ports.burst.Readiness; older gateways lack one of the two endpoints, or both."""
+
+    def __init__(self, pool: HttpPool, *, base_url: str):
+        self._api = JsonApi(BACKEND, pool, base_url, try_s=TRY_S, call_s=CALL_S)
+
+    async def pools(self) -> dict[Key, Pool]:
+        """By pipeline and model. Raises Overflow where neither endpoint answered."""
+        capabilities, sessions = await asyncio.gather(
+            self._told("/getNetworkCapabilities"), self._told("/getAISessionPoolsInfo")
+        )
+        if capabilities is None and sessions is None:
+            raise Overflow(f"{BACKEND} tells nothing of orchestrators")
+        return read_pools(capabilities, sessions)
+
+    async def capacities(self) -> Mapping[Key, int]:
+        """Slots by pipeline and model, of the orchestrators that get jobs now."""
+        return {key: pool.capacity for key, pool in (await self.pools()).items()}
+
+    async def ready(self, addresses: Collection[str]) -> Mapping[str, bool]:
+        """Whether the gateway knows an orchestrator at each address, suspended or not."""
+        known = {address for pool in (await self.pools()).values() for address in pool.slots}
+        return {address: address in known for address in addresses}
+
+    async def _told(self, path: str) -> Any:
+        try:
+            return await self._api.get(path)
+        except (Overflow, RequestRejected):
+            return None
