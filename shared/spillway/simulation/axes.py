@@ -29,10 +29,10 @@ class Axis:
         return [number * self.step for number in range(math.floor(self.top / self.step + LEAST) + 1)]
 
 
-def upright(top: float, begin: float, end: float, *, most: int) -> Axis:
-    """An axis with up to `most` steps of 1, 2 or 5, that ends at the round value above `top`."""
-    least = max(top, 1e-6) / most
-    power = 10.0 ** math.floor(math.log10(least))
+def upright(top: float, begin: float, end: float, *, most: int, finest: float = 1e-6) -> Axis:
+    """An axis with up to `most` steps of 1, 2 or 5, none under `finest`, that ends at the round value above `top`."""
+    least = max(top / most, finest)
+    power = 10.0 ** math.floor(math.log10(least) + LEAST)
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - LEAST))
     return Axis(max(1, math.ceil(top / step - LEAST)) * step, step, begin, end)
 

@@ -18,6 +18,8 @@ class Changes:
     state_delay_s: float | None = None
     usd_per_try: float | None = None
     usd_per_second: float | None = None
+    usd_per_job: float | None = None
+    cold_start_s: float | None = None
     faults: bool = True
 
     def applied(self, scenario: Scenario) -> Scenario:
@@ -28,6 +30,7 @@ class Changes:
 
     def _load(self, load: PipelineLoad) -> PipelineLoad:
         prices = {"per_try": self.usd_per_try, "per_second": self.usd_per_second}
+        hosted = {"usd_per_job": self.usd_per_job, "cold_start": self.cold_start_s}
         # Each fault has a die of its own in every request: one that never happens leaves the others' luck as it was.
         faults = (
             load.faults if self.faults else (fault.model_copy(update={"probability": 0.0}) for fault in load.faults)
@@ -36,6 +39,7 @@ class Changes:
             "arrivals": _scaled(load.arrivals, self.demand_scale),
             "slots": _whole(load.slots, self.slots_scale),
             "prices": load.prices.model_copy(update=_given(prices)),
+            "fallback": load.fallback.model_copy(update=_given(hosted)),
             "faults": tuple(faults),
         }
         return load.model_copy(update=changed)

@@ -1,5 +1,6 @@
 """The three panels of a pipeline over one time axis: what the subnet held, who answered, what it cost."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -7,12 +8,13 @@ from spillway.simulation.axes import Axis, time_unit, upright
 from spillway.simulation.played import Sample
 from spillway.simulation.scenario import FaultWindow
 from spillway.simulation.series import Series, Value, gauge, rates, spreads
-from spillway.simulation.svg import Canvas, Point, between, line, stairs, under
+from spillway.simulation.svg import Canvas, Point, between, box, line, stairs, under
 
 # A limit far above all else would press the rest flat.
 LIMIT_HEADROOM = 1.3
 SPARSE_A_MINUTE = 2.0
 CAPACITY_HEIGHT, SERVED_HEIGHT, SPEND_HEIGHT, RUG_HEIGHT = 190.0, 130.0, 110.0, 8.0
+SHADES = 4
 BETWEEN = 46.0
 HEIGHT = 26.0 + CAPACITY_HEIGHT + SERVED_HEIGHT + SPEND_HEIGHT + 2 * BETWEEN + 38.0
 SWATCH, LETTER, KEY_GAP = 13.0, 5.7, 14.0
@@ -47,7 +49,7 @@ class Panels:
         busy, waiting = self._spreads(lambda one: one.in_flight), self._spreads(lambda one: one.waiting)
         highest = max([1.0, *(height for _, height in slots), *(high for _, _, high in busy + waiting)])
         shown = min(max((height for _, height in limit), default=0.0), LIMIT_HEADROOM * highest)
-        axis = upright(max(highest, shown), floor - RUG_HEIGHT - 3, top, most=5)
+        axis = upright(max(highest, shown), floor - RUG_HEIGHT - 3, top, most=5, finest=1.0)
         keys = {"slots": "slots", "busy": "in flight", "limit": "limit", "waiting": "waiting", "refused": "refused"}
         self._frame(top, floor, axis, "Jobs on the subnet", keys)
         self._path("slots", under(self._places(slots, axis), axis.begin) if slots else "", "slots")
@@ -65,11 +67,14 @@ class Panels:
     def _rug(self, floor: float) -> None:
         refused = self._rates(lambda one: one.refused)
         most = max(refused, default=0.0)
+        marks: dict[int, str] = {}
         for place, rate in enumerate(refused):
             if rate > 0:
                 left, right = self.time(place * self.bar_s), self.time((place + 1) * self.bar_s)
-                size = {"x": left, "y": floor - RUG_HEIGHT, "width": right - left, "height": RUG_HEIGHT}
-                self.canvas.add("rect", "refused", **size, opacity=f"{0.2 + 0.8 * rate / most:.2f}")
+                shade = math.ceil(rate / most * SHADES)
+                marks[shade] = marks.get(shade, "") + box(left, floor - RUG_HEIGHT, right, floor)
+        for shade, path in marks.items():
+            self.canvas.add("path", "refused", d=path, opacity=f"{shade / SHADES:.2f}", title="refused tries")
 
     # Who answered.
 
@@ -112,12 +117,14 @@ class Panels:
         self.canvas.add("rect", "ground", x=left, y=top, width=right - left, height=floor - top)
         for begin, end in self._windows():
             x = self.time(begin)
-            self.canvas.add("rect", "fault", x=x, y=top, width=max(1.0, self.time(end) - x), height=floor - top)
+            # What is always so is the scenario's ground, no event.
+            if (begin, end) != (0, self.time.top):
+                self.canvas.add("rect", "fault", x=x, y=top, width=max(1.0, self.time(end) - x), height=floor - top)
+        across = [line([(left, axis(mark)), (right, axis(mark))]) for mark in axis.marks()]
+        down = [line([(self.time(second), top), (self.time(second), floor)]) for second in self.time.marks()]
+        self._path("grid", "".join(across + down))
         for mark in axis.marks():
-            self._path("grid", line([(left, axis(mark)), (right, axis(mark))]))
             self.canvas.write(left - 6, axis(mark) + 4, f"{mark:g}", "left")
-        for second in self.time.marks():
-            self._path("grid", line([(self.time(second), top), (self.time(second), floor)]))
         self.canvas.write(left, top - 9, title, "name")
         self._legend(top - 9, keys)
 

@@ -15,14 +15,14 @@ TITLE_HEIGHT, PIPELINE_HEIGHT, GAP = 58.0, 58.0, 36.0
 NARROWEST_MARK = 70.0
 BLOCK_HEIGHT = TITLE_HEIGHT + PIPELINE_HEIGHT + HEIGHT + GAP
 # Stretches of a line and bars of a rate in one column, from fine to coarse.
-FINE = ((300, 100), (200, 80), (120, 60), (80, 50), (50, 40), (30, 30), (16, 16), (8, 8))
+FINE = ((300, 100), (200, 90), (120, 90), (80, 80), (60, 60), (40, 50), (30, 30), (16, 16), (8, 8))
 
 # Okabe and Ito's colours, which hold for the colour-blind, with greys beside them.
 STYLE = """
 text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#4a5560}
 .scenario{font-size:20px;font-weight:600;fill:#1b232b}.sub{font-size:12.5px}
 .pipeline{font-size:14px;font-weight:600;fill:#1b232b}.name{font-weight:600;font-size:12px;fill:#1b232b}
-.left{text-anchor:end}.middle{text-anchor:middle}.fault-name{font-weight:600;fill:#8c2d04}
+.left{text-anchor:end}.middle{text-anchor:middle}.fault-name{font-weight:600;fill:#8c2d04;stroke:#fff;stroke-width:3px;paint-order:stroke}
 .paper{fill:#fff}.ground{fill:#fafbfc}.grid{stroke:#e3e7eb;fill:none}.fault{fill:#d55e00;opacity:.1}
 .slots{fill:#dfe4e9;stroke:#aab4be}
 .busy{fill:none;stroke:#0072b2;stroke-width:1.8}

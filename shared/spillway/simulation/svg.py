@@ -56,6 +56,11 @@ def line(points: Iterable[Point]) -> str:
     return "M" + "L".join(f"{short(x)} {short(y)}" for x, y in points)
 
 
+def box(left: float, top: float, right: float, bottom: float) -> str:
+    """A closed rectangle."""
+    return f"M{short(left)} {short(top)}H{short(right)}V{short(bottom)}H{short(left)}Z"
+
+
 def _corners(points: Sequence[Point]) -> list[Point]:
     turns = [(right, height) for (_, height), (right, _) in itertools.pairwise(points)]
     return [corner for pair in zip(points, [*turns, points[-1]], strict=True) for corner in pair]

@@ -31,6 +31,12 @@ def test_one_price_can_change_and_the_other_stays() -> None:
     assert (changed.pipelines[0].prices.per_try, changed.pipelines[0].prices.per_second) == (0.003, 0.1)
 
 
+def test_hosted_inference_can_be_another() -> None:
+    changed = Changes(usd_per_job=0.01, cold_start_s=0.0).applied(scenario(fallback={"seconds": 7, "cold_start": 30}))
+    hosted = changed.pipelines[0].fallback
+    assert (hosted.seconds, hosted.cold_start, hosted.usd_per_job) == (7, 0.0, 0.01)
+
+
 def test_faults_that_do_not_happen_keep_their_dice() -> None:
     (load,) = Changes(faults=False).applied(scenario(faults=FAULTS)).pipelines
     assert [fault.probability for fault in load.faults] == [0.0]

@@ -16,7 +16,19 @@ from spillway.simulation.series import gauge, rates
 from support.simulated import played, sample, scenario
 
 SVG = "{http://www.w3.org/2000/svg}"
-SERIES = {"slots", "busy", "busy-spread", "limit", "waiting", "subnet", "fallback", "failed", "hourly", "total"}
+SERIES = {
+    "slots",
+    "busy",
+    "busy-spread",
+    "limit",
+    "waiting",
+    "subnet",
+    "fallback",
+    "failed",
+    "hourly",
+    "total",
+    "refused",
+}
 MINUTE = [sample(float(second)) for second in range(61)]
 
 
@@ -40,7 +52,6 @@ def words(picture: ET.Element) -> list[str]:
 def test_every_series_is_drawn_and_named() -> None:
     picture = drawn(*MINUTE)
     assert kinds(picture) == SERIES
-    assert any(rect.get("class") == "refused" and rect.get("opacity") for rect in picture.iter(f"{SVG}rect"))
     named = words(picture)
     for name in ("slots", "in flight", "limit", "waiting", "refused", "subnet", "fallback", "failed"):
         assert name in named
@@ -75,12 +86,12 @@ def test_no_scenario_makes_an_empty_picture() -> None:
 
 def test_limit_that_is_not_finite_is_left_out() -> None:
     samples = [sample(float(second), limit=math.inf if second % 2 else math.nan) for second in range(10)]
-    assert kinds(drawn(*samples)) == SERIES - {"limit", "failed"}
+    assert kinds(drawn(*samples)) == SERIES - {"limit", "failed", "refused"}
 
 
 def test_what_never_happened_is_not_drawn() -> None:
     idle = [sample(float(second), subnet=0, fallback=0, failed=0, usd=0.0, refused=0) for second in range(61)]
-    assert not kinds(drawn(*idle)) & {"subnet", "fallback", "failed", "hourly"}
+    assert not kinds(drawn(*idle)) & {"subnet", "fallback", "failed", "hourly", "refused"}
 
 
 def test_faults_are_shaded_and_named_once_for_one_time() -> None:
