@@ -18,7 +18,7 @@ from spillway.errors import NoCapacity, Overflow, RequestRejected, SpillwayError
 
 TRY_S = 10.0
 CALL_S = 30.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 LARGEST = 16 * 1024 * 1024
 Authorization = Callable[[], Awaitable[Mapping[str, str]]]
 
@@ -33,7 +33,7 @@ async def nobody() -> Mapping[str, str]:
 
 
 class JsonApi:
-    """One API. A try has `try_s` seconds, a call with all its repetitions `call_s`."""
+    """One API. A try has `try_s` seconds, a call with all its repetitions `call_s`; pauses are parts of a try."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class JsonApi:
         started = time.monotonic()
         retrying = AsyncRetrying(
             stop=_OutOfTime(started, self._call_s),
-            wait=_pause_s,
+            wait=self._pause_s,
             retry=retry_if_exception(lambda error: _harmless(error, repeat=repeat)),
             reraise=True,
         )
@@ -96,6 +96,15 @@ class JsonApi:
             return None
         return json_body(raw, self.name)
 
+    def _pause_s(self, state: RetryCallState) -> float:
+        """As long as the API asks, else longer each time."""
+        error = state.outcome.exception() if state.outcome else None
+        asked_s = error.retry_after_s if isinstance(error, Overflow) else None
+        if asked_s is not None:
+            return asked_s + self._try_s * random.uniform(0.0, FIRST_PAUSE)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (state.attempt_number - 1))
+        return self._try_s * pause * random.uniform(0.8, 1.2)
+
     async def _outcome(self, response: httpx.Response) -> SpillwayError:
         """The words of the answer are left out: an API may repeat what it was sent, secrets included."""
         status, after_s = response.status_code, retry_after(response.headers)
@@ -111,16 +120,6 @@ def _harmless(error: BaseException, *, repeat: bool) -> bool:
     if isinstance(error, RateLimited) or (isinstance(error, Unreachable) and not error.arrived):
         return True
     return repeat and isinstance(error, Overflow)
-
-
-def _pause_s(state: RetryCallState) -> float:
-    """As long as the API asks, else longer each time."""
-    error = state.outcome.exception() if state.outcome else None
-    asked_s = error.retry_after_s if isinstance(error, Overflow) else None
-    if asked_s is not None:
-        return asked_s + random.uniform(0.0, FIRST_PAUSE_S)
-    pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (state.attempt_number - 1))
-    return pause_s * random.uniform(0.8, 1.2)
 
 
 class _OutOfTime(stop_base):

@@ -49,9 +49,11 @@ class Entry(BaseModel):
         until = end if self.until is None else min(self.until, end)
         return max(0.0, until - max(self.since, start)) * self.usd_per_hour / HOUR_S
 
-    def failed(self, terms: BurstTerms) -> bool:
-        """Whether it was paid for and never became an orchestrator, though it had the time."""
-        return self.ready_at is None and self.until is not None and self.until - self.since >= terms.boot_limit_s
+    def failed_at(self, terms: BurstTerms) -> float | None:
+        """When it was given up as never having become an orchestrator, None where it wasn't."""
+        end = self.until if self.deleted_at is None else self.deleted_at
+        never = self.ready_at is None and end is not None and end - self.since >= terms.boot_limit_s
+        return end if never else None
 
 
 class Book(BaseModel):
@@ -116,7 +118,8 @@ class Book(BaseModel):
 
     def hold_until(self, fleet: str, terms: BurstTerms) -> float:
         """When the next start may be tried after machines that never became orchestrators: twice as late each time."""
-        ends = [e.until or 0.0 for e in self.machines.values() if e.fleet == fleet and e.failed(terms)]
+        entries = [entry for entry in self.machines.values() if entry.fleet == fleet]
+        ends = [end for entry in entries if (end := entry.failed_at(terms)) is not None]
         pause_s = min(DAY_S, terms.boot_limit_s * 2 ** (len(ends) - 1)) if ends else 0.0
         return max(self.held_until, max(ends, default=0.0) + pause_s)
 
