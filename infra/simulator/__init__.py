@@ -1,19 +1,29 @@
-"""Real HTTP servers on loopback that behave as the subnet's gateway, Replicate and OpenAI do, faults included."""
+"""Real HTTP servers on loopback that behave as the subnet's gateway, hosted inference and clouds do, faults included."""
 
+from simulator.compute_engine import ComputeEngineApi
 from simulator.faults import Fault, Faults, Kind
+from simulator.gateway_cli import GatewayCliApi
 from simulator.openai import OpenAiApi
+from simulator.rented import Cloud, Lies, Rented
 from simulator.replicate import ReplicateApi
 from simulator.server import Simulator, background
 from simulator.subnet import Service, SubnetGateway
+from simulator.tensordock import TensorDockApi
 
 __all__ = [
+    "Cloud",
+    "ComputeEngineApi",
     "Fault",
     "Faults",
+    "GatewayCliApi",
     "Kind",
+    "Lies",
     "OpenAiApi",
+    "Rented",
     "ReplicateApi",
     "Service",
     "Simulator",
     "SubnetGateway",
+    "TensorDockApi",
     "background",
 ]

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from simulator.compute_engine import ComputeEngineApi
-from simulator.gateway_cli import GatewayCliApi
-from simulator.tensordock import TensorDockApi
+from simulator import ComputeEngineApi, GatewayCliApi, TensorDockApi
 from spillway.adapters.compute_engine import metadata_token
 from spillway.adapters.gateway_cli import GatewayCli
 from spillway.adapters.http import HttpPool

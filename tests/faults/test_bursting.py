@@ -4,9 +4,7 @@ import asyncio
 
 import pytest
 
-from simulator.compute_engine import ComputeEngineApi
-from simulator.rented import Lies
-from simulator.tensordock import TensorDockApi
+from simulator import ComputeEngineApi, Lies, TensorDockApi
 from spillway.domain.budget import DAY_S
 from spillway.domain.burst import Need
 from support.burst import CLOUDS, FLEET, Rounds, balancing
@@ -80,7 +78,7 @@ async def test_lies_pass_no_cap_and_orphan_nothing(kind: str, name: str) -> None
 
 @pytest.mark.parametrize("fault", ["error", "failed", "stuck", "cut"])
 async def test_creations_that_fail_half_way(kind: str, fault: str) -> None:
-    async with balancing(kind, try_s=0.2, call_s=0.5) as there:
+    async with balancing(kind, try_s=0.1, call_s=0.15) as there:
         there.api.faults.add(fault, method="POST", probability=0.7)  # type: ignore[arg-type]
         await there.rounds(90, FLOOD)
         held(there)

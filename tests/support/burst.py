@@ -6,16 +6,13 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from simulator.compute_engine import ComputeEngineApi
-from simulator.gateway_cli import GatewayCliApi
-from simulator.rented import Cloud
-from simulator.tensordock import TensorDockApi
+from simulator import Cloud, ComputeEngineApi, GatewayCliApi, TensorDockApi
 from spillway.adapters.compute_engine import ComputeEngine, metadata_token
 from spillway.adapters.gateway_cli import GatewayCli
 from spillway.adapters.http import HttpPool
 from spillway.adapters.tensordock import TensorDock
-from spillway.domain.burst import BurstTerms, Hardware, MachineSpec, Need
-from spillway.domain.cloud_init import Orchestrator, Secrets, cloud_init
+from spillway.domain.burst import BurstTerms, Hardware, Need
+from spillway.domain.cloud_init import Secrets
 from spillway.domain.machine_names import fleet_of, machine_name
 from spillway.ports.burst import Machines
 from spillway.services.bursting import Bursting, Fleet, Report, State
@@ -25,8 +22,7 @@ FLEET = fleet_of(PIPELINE, MODEL)
 TERMS = BurstTerms(
     machines=2, usd_per_hour=0.5, usd_per_day=2.0, round_s=120.0, hardware=Hardware(ssh_key="ssh-ed25519 AAAA")
 )
-DOCUMENT = cloud_init(Orchestrator(), PIPELINE, MODEL, slots=1, lifetime_s=86400.0, secrets=Secrets())
-SPEC = MachineSpec(TERMS.hardware, TERMS.usd_per_hour, DOCUMENT)
+SPEC = TERMS.spec(PIPELINE, MODEL, Secrets())
 CLOUDS = ("tensordock", "compute-engine")
 Api = TensorDockApi | ComputeEngineApi
 
@@ -102,7 +98,7 @@ async def balancing(
 
         bursting = Bursting(
             machines,
-            GatewayCli(pool, base_url=gateway.url),
+            GatewayCli(pool, base_url=gateway.url, try_s=try_s, call_s=call_s),
             deployment="prod",
             epoch=api.cloud.now,
             keep=keep,

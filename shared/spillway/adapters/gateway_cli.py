@@ -16,8 +16,8 @@ TRY_S, CALL_S = 3.0, 5.0
 class GatewayCli:
     """Adapter of ports.burst.Readiness; older gateways lack one of the two endpoints, or both."""
 
-    def __init__(self, pool: HttpPool, *, base_url: str):
-        self._api = JsonApi(BACKEND, pool, base_url, try_s=TRY_S, call_s=CALL_S)
+    def __init__(self, pool: HttpPool, *, base_url: str, try_s: float = TRY_S, call_s: float = CALL_S):
+        self._api = JsonApi(BACKEND, pool, base_url, try_s=try_s, call_s=call_s)
 
     async def pools(self) -> dict[Key, Pool]:
         """By pipeline and model. Raises Overflow where neither endpoint answered."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spillway.domain.budget import DAY_S
-from spillway.domain.cloud_init import Orchestrator
+from spillway.domain.cloud_init import Orchestrator, Secrets, cloud_init
 
 Status = Literal["starting", "running", "stopping", "stopped", "deleting", "failed", "unknown", "missing"]
 Verb = Literal["start", "idle", "drain", "stop", "delete"]
@@ -76,6 +76,14 @@ class BurstTerms(BaseModel):
     def usd_per_s(self) -> float:
         """The price of one machine's second."""
         return self.usd_per_hour / HOUR_S
+
+    def spec(self, pipeline: str, model: str, secrets: Secrets) -> MachineSpec:
+        """A machine for this model. It switches itself off where nobody has removed it by then."""
+        lifetime_s = self.lifetime_s + self.farewell_s
+        document = cloud_init(
+            self.orchestrator, pipeline, model, slots=self.slots, lifetime_s=lifetime_s, secrets=secrets
+        )
+        return MachineSpec(self.hardware, self.usd_per_hour, document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.rented import Cloud, Lies
+from simulator import Cloud, Lies
 from spillway.domain.budget import DAY_S
 from spillway.domain.burst import BurstTerms, Machine, Need, plan
 from spillway.domain.burst_book import Book, Sighting
