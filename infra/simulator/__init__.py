@@ -1,4 +1,4 @@
-"""Real HTTP servers on loopback that behave as the subnet's gateway, hosted inference and clouds do, faults included."""
+"""Real HTTP servers on loopback that behave as the subnet, hosted inference and clouds do, faults included."""
 
 from simulator.compute_engine import ComputeEngineApi
 from simulator.faults import Fault, Faults, Kind

@@ -116,6 +116,11 @@ class Book(BaseModel):
         start = now - now % DAY_S
         return sum(entry.usd(start, now) for entry in self.machines.values() if entry.fleet == fleet)
 
+    def usd_per_hour(self, fleet: str) -> float:
+        """The price of the fleet's dearest machine that may be paid for: terms may have been lowered since."""
+        rates = [e.usd_per_hour for e in self.machines.values() if e.fleet == fleet and e.until is None]
+        return max(rates, default=0.0)
+
     def hold_until(self, fleet: str, terms: BurstTerms) -> float:
         """When the next start may be tried after machines that never became orchestrators: twice as late each time."""
         entries = [entry for entry in self.machines.values() if entry.fleet == fleet]

@@ -124,6 +124,8 @@ class Bursting:
     def _plan(self, name: str, fleet: Fleet | None, book: Book, report: Report) -> list[Order]:
         now, machines = self._epoch(), report.machines[name]
         terms, need = (fleet.terms, fleet.need) if fleet else (_UNWANTED, Need())
+        rate = max(terms.usd_per_hour, book.usd_per_hour(name))
+        terms = terms.model_copy(update={"usd_per_hour": rate})
         spent_usd, hold_until = book.billed_usd(name, now), book.hold_until(name, terms)
         orders = plan(now, machines, need, terms, spent_usd, hold_until=hold_until)
         book.note(now, orders, name)
