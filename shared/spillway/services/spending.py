@@ -204,6 +204,8 @@ class Spending:
         while True:
             self._wake.clear()
             await self.settle()
+            with suppress(StoreUnavailable):
+                await self._grants.forget(min(days_of(self._epoch())))
             await asyncio.sleep(max(GAP_S, self._rest_s()))
             busy = not self._idle() or any(day.purse.stock for day in self._days.values())
             with suppress(TimeoutError):
@@ -238,7 +240,6 @@ class Spending:
             day.note(self._epoch())
         for number in [number for number in self._days if number not in near]:
             await self._leave(number)
-        await self._grants.forget(min(near))
 
     def _aim(self, purse: Purse) -> int:
         wanted = 0 if self._idle() else purse.wanted(self._pace.total(self._epoch()))
