@@ -36,12 +36,13 @@ class Time:
 
 
 class DeadStore(MemoryStore):
-    """A store that can be cut off."""
+    """A store that can be cut off, or that has one document which can't be reached."""
 
     dead = False
+    dead_key = ""
 
     async def read(self, folder: str, key: str) -> Any:
-        if self.dead:
+        if self.dead or key == self.dead_key:
             raise StoreUnavailable("gone")
         return await super().read(folder, key)
 
@@ -284,9 +285,9 @@ async def test_day_that_was_left_in_doubt_is_not_begun_anew_by_a_clock_that_goes
     async with spending(store, 1.0, time) as one:
         assert await spend(one, time, 0.9)
         time.now += DAY_S
-        store.dead = True
+        store.dead_key = date_of(DAY)
         await one.settle()
-        store.dead = False
+        store.dead_key = ""
         one._rest_until = 0.0
         time.now -= DAY_S
         assert await spend(one, time, 0.2) is None
