@@ -55,6 +55,11 @@ class Catalogue:
             self.fleet(name)
         return sum(fleet.kept_warm_s for fleet in self._fleets.values())
 
+    @property
+    def online_s(self) -> float:
+        """Seconds of all instances of deployments that were up."""
+        return sum(self.fleet(name).online_s for name in self.deployments)
+
     def target(self, name: str, *, deployment: bool) -> Model | None:
         """The model behind a path; only official ones can be run by name alone."""
         if deployment:

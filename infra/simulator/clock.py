@@ -31,6 +31,10 @@ class Clock:
         """Simulated seconds since the start (real ones where the scale is 0 and nothing takes time)."""
         return self._base_s + (time.monotonic() - self._since) / (self._scale or 1.0)
 
+    def skip(self, seconds: float) -> None:
+        """Let so many simulated seconds be over at once; whoever sleeps now sleeps on."""
+        self._base_s += seconds
+
     def real(self, seconds: float) -> float:
         """How long that is on the machine's clock."""
         return seconds * self._scale

@@ -44,6 +44,7 @@ Kind = Literal[
     "canceled",
     "aborted",
     "stuck",  # the prediction is processing for ever
+    "ignored",  # a change is answered with 200 and not made
     "webhook_lost",
     "webhook_twice",
 ]

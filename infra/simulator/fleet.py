@@ -21,6 +21,7 @@ class Fleet:
         self._kept_since = clock.now()
         self.least, self.most = least, most
         self.cold_starts = 0
+        self._online_s, self._counted_s = 0.0, clock.now()
         # When each idle instance became free, or will have started.
         self._idle = [clock.now()] * least
 
@@ -35,8 +36,15 @@ class Fleet:
         """Instance seconds that `least` has cost so far."""
         return self._kept_s + self.least * (self._clock.now() - self._kept_since)
 
+    @property
+    def online_s(self) -> float:
+        """Seconds of all instances that were up so far, from the beginning of their start to their end."""
+        self._let_go()
+        return self._online_s
+
     def resize(self, least: int, most: int | None) -> None:
         """Other limits from now on; new warm instances take a cold start to come up."""
+        self._let_go()
         self._kept_s, self._kept_since = self.kept_warm_s, self._clock.now()
         self.least, self.most = least, most
         lacking = max(0, least - self.warm)
@@ -69,6 +77,7 @@ class Fleet:
 
     def release(self) -> None:
         """The instance is idle again."""
+        self._count()
         self._busy -= 1
         self._idle.append(self._clock.now())
         self._hand_on()
@@ -80,10 +89,17 @@ class Fleet:
         return max(ready)[1]
 
     def _let_go(self) -> None:
-        now = self._clock.now()
+        now, counted_s = self._clock.now(), self._counted_s
+        self._count()
         self._idle.sort()
         while self._idle and self._busy + len(self._idle) > self.least and now - self._idle[0] > IDLE_S:
-            self._idle.pop(0)
+            gone_s = max(counted_s, self._idle.pop(0) + IDLE_S)
+            self._online_s -= max(0.0, now - gone_s)
+
+    def _count(self) -> None:
+        now = self._clock.now()
+        self._online_s += (self._busy + len(self._idle)) * (now - self._counted_s)
+        self._counted_s = now
 
     def _hand_on(self) -> None:
         while self._waiting:

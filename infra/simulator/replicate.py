@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from simulator.catalogue import Catalogue, Deployment
 from simulator.desk import Desk
 from simulator.faults import KINDS, TRANSPORT, Fault, Kind
 from simulator.fleet import Fleet
+from simulator.limits import RateLimit
 from simulator.outputs import Outputs
 from simulator.predictions import Prediction
 from simulator.problems import LEAST_CANCEL_S, UNKNOWN_VERSION, problem, span_s, wait_s
@@ -22,7 +23,8 @@ from simulator.server import ENTRY, Endpoint, Simulator, fault_of
 from simulator.told import tell_events
 from simulator.webhooks import Webhooks, signing_key
 
-_CREATIONS: frozenset[Kind] = KINDS - {"refuse", "runner"}
+_CREATIONS: frozenset[Kind] = KINDS - {"refuse", "runner", "ignored"}
+_CHANGES: frozenset[Kind] = TRANSPORT | {"error", "ignored"}
 
 
 class ReplicateApi(Simulator):
@@ -30,7 +32,9 @@ class ReplicateApi(Simulator):
 
     `service_s` is one number or one a model; `prices` are USD a job; `deployments` map owner/name to a model's name
     or to a `Deployment`. Official models are always warm unless `official_warm` is False. With `strict`, unknown
-    input names are refused, which the real API lets pass.
+    input names are refused, which the real API lets pass. Deployments are billed by the seconds that instances were
+    `kept` warm, or by all that they were `online`. Faults of a PATCH: `error` (500, but made), `ignored` (200, but not
+    made), and those of the wire.
     """
 
     name: ClassVar[str] = "replicate"
@@ -46,6 +50,8 @@ class ReplicateApi(Simulator):
         deployments: Mapping[str, str | Deployment] | None = None,
         prices: Mapping[str, float] | float = 0.0,
         usd_per_warm_second: float = 0.0,
+        billed: Literal["kept", "online"] = "kept",
+        calls_a_minute: int = 100,
         strict: bool = True,
         official_warm: bool = True,
         early_wait: bool = False,
@@ -55,7 +61,8 @@ class ReplicateApi(Simulator):
         """Nothing listens yet. `early_wait`: `Prefer: wait` shows the output while still processing, as it may."""
         super().__init__(time_scale=time_scale, seed=seed, faults=faults)
         self.token, self.strict, self.early_wait = token, strict, early_wait
-        self.usd_per_warm_second = usd_per_warm_second
+        self.usd_per_warm_second, self.billed = usd_per_warm_second, billed
+        self.limit = RateLimit(self.clock.now, calls_a_minute)
         self.catalogue = Catalogue(self.clock, cold_start_s, models, deployments or {}, official_warm=official_warm)
         self.webhooks = Webhooks(self.clock, signing_key(self.random))
         self.desk = Desk(
@@ -85,7 +92,13 @@ class ReplicateApi(Simulator):
     @property
     def billed_usd(self) -> float:
         """Jobs that ran (succeeded, or canceled while running) and instances kept warm."""
-        return self.desk.jobs_usd + self.usd_per_warm_second * self.catalogue.kept_warm_s
+        return self.desk.jobs_usd + self.warm_usd
+
+    @property
+    def warm_usd(self) -> float:
+        """Instances of deployments alone."""
+        paid_s = self.catalogue.kept_warm_s if self.billed == "kept" else self.catalogue.online_s
+        return self.usd_per_warm_second * paid_s
 
     def instances(self, name: str) -> int:
         """Warm instances of a model or deployment."""
@@ -120,6 +133,8 @@ class ReplicateApi(Simulator):
         """Faults of jobs befall the creation, so that polling doesn't use them up."""
         if request.method == "POST":
             return _CREATIONS if request.path.endswith("/predictions") else TRANSPORT
+        if request.method == "PATCH":
+            return _CHANGES
         return super().kinds(request)
 
     def problem(self, status: int, message: str | None = None, **extra: Any) -> Any:
@@ -132,7 +147,10 @@ class ReplicateApi(Simulator):
             "created": dict(self.created),
             "ended": dict(self.ended),
             "billed_usd": self.billed_usd,
-            "deployments": {name: entry.summary() for name, entry in self.catalogue.deployments.items()},
+            "deployments": {
+                name: entry.summary() | {"warm": self.instances(name)}
+                for name, entry in self.catalogue.deployments.items()
+            },
             "webhooks": len(self.webhooks.deliveries),
         }
 
@@ -265,12 +283,18 @@ class ReplicateApi(Simulator):
 
     async def _deployment(self, request: web.Request) -> web.StreamResponse:
         name = self._named(request)
+        wait_s = self.limit.take()
+        if wait_s > 0:
+            return await send(request, self.problem(429), status=429, headers={"Retry-After": f"{wait_s:.0f}"})
         if name not in self.catalogue.deployments:
             return await self.fail(request, 404)
-        if request.method == "PATCH" and not self.catalogue.patch(name, request[ENTRY].json):
+        kind = getattr(fault_of(request), "kind", None)
+        if request.method == "PATCH" and kind != "ignored" and not self.catalogue.patch(name, request[ENTRY].json):
             return await self.fail(
                 request, 422, "min_instances and max_instances are whole numbers, the first no greater"
             )
+        if kind == "error":
+            return await self.fail(request, 500)
         return await send(request, self.catalogue.deployment_json(name), fault_of(request))
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
