@@ -41,7 +41,9 @@ bench: setup ## Measure; the figures of docs/performance.md (needs nginx)
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra cli --group dev -o requirements.lock
-	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml -o functions/gateway/requirements.txt
+	@for function in functions/*/; do \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml -o "$${function}requirements.txt"; \
+	done
 
 clean: ## Remove what was made
 	rm -rf .venv build var tests/sdk/node_modules

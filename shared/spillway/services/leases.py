@@ -1,0 +1,41 @@
+"""A lease on a document: one of several processes leads for a while, and nobody for ever."""
+
+import uuid
+from contextlib import suppress
+
+from spillway.errors import Conflict, StoreUnavailable
+from spillway.ports import Clock
+from spillway.ports.store import Store
+
+LEASE_S = 90.0
+
+
+class Lease:
+    """`take` it, do what must not overlap within `lease_s`, `leave` it. Clocks may differ by seconds, not by more."""
+
+    def __init__(self, store: Store, folder: str, key: str, *, epoch: Clock, lease_s: float = LEASE_S):
+        self._store, self._folder, self._key = store, folder, key
+        self._epoch, self._lease_s = epoch, lease_s
+        self._version: str | None = None
+
+    async def take(self) -> bool:
+        """Whether this process leads now. Raises StoreUnavailable."""
+        found = await self._store.read(self._folder, self._key)
+        now = self._epoch()
+        # An end beyond a lease's length was written by a clock that is wrong: it would hold for ever.
+        if found and now < float(found.body.get("until", 0.0)) <= now + 2 * self._lease_s:
+            return False
+        body = {"holder": uuid.uuid4().hex, "until": now + self._lease_s}
+        try:
+            kept = await self._store.replace(self._folder, self._key, body, found.version if found else None)
+        except Conflict:
+            return False
+        self._version = kept.version
+        return True
+
+    async def leave(self) -> None:
+        """Let the next one lead; where that fails, the lease ends by itself."""
+        if self._version is not None:
+            with suppress(Conflict, StoreUnavailable):
+                await self._store.replace(self._folder, self._key, {"holder": "", "until": 0.0}, self._version)
+            self._version = None

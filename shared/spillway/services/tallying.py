@@ -1,0 +1,101 @@
+"""Counts the records of requests into what this instance publishes about itself."""
+
+import uuid
+
+from spillway.domain.routes import Fallback, Route, Routes
+from spillway.domain.tally import RETIRE_S, Counts, Tally
+from spillway.ports import Attempt, Clock, Served
+
+_REFUSED = frozenset({"no-capacity", "unreachable"})
+_FAULTS = frozenset({"broken-answer", "failed", "too-slow", "overflow", "fault"})
+_UNANSWERED = frozenset({"unanswered", "fault"})
+
+
+class Tallying:
+    """Adapter of ports.Ledger. `snapshot` is the document that belongs at tallies/`key` in the store.
+
+    An instance that was silent for so long that others may have folded its document begins a new one, with what it
+    has counted since. So it is published once, whatever became of the old one.
+    """
+
+    def __init__(self, routes: Routes, *, epoch: Clock):
+        self._routes, self._epoch = routes, epoch
+        self._key = ""
+        self._tally, self._fresh = Tally(), Tally()
+        self._published_at = 0.0
+
+    @property
+    def key(self) -> str:
+        """The name of the document that the latest snapshot is."""
+        # Not sooner: processes that are forked after the start must not have one name.
+        self._key = self._key or uuid.uuid4().hex[:16]
+        return self._key
+
+    def record(self, served: Served) -> None:
+        """Count one request."""
+        route = self._routes.find(served.pipeline, served.model)
+        for tally in (self._tally, self._fresh):
+            _count(tally, route, served, self._epoch())
+
+    def snapshot(self) -> dict[str, object]:
+        """All counters of this instance."""
+        now = self._epoch()
+        if self._published_at and now - self._published_at > RETIRE_S / 2:
+            self._key, self._tally = "", self._fresh
+        self._published_at, self._fresh = now, Tally()
+        return self._tally.body(now)
+
+
+def route_name(route: Route) -> str:
+    """The name of a route in tallies and targets."""
+    return f"{route.pipeline} {route.model}"
+
+
+def place_name(fallback: Fallback) -> str:
+    """The name of a hosted model or deployment in tallies."""
+    return f"{fallback.provider} {fallback.deployment or fallback.model}"
+
+
+def _count(tally: Tally, route: Route, served: Served, now: float) -> None:
+    tally.route(route_name(route)).add(_counts(served))
+    began = now
+    places = _places(route, served)
+    for attempt in reversed(served.attempts):
+        began -= attempt.seconds
+        if attempt.backend != "subnet" and attempt.outcome not in _REFUSED:
+            place = tally.place(places[id(attempt)])
+            place.start(began, seconds=attempt.seconds, served=attempt.outcome == "served")
+
+
+def _counts(served: Served) -> Counts:
+    subnet = [attempt.outcome for attempt in served.attempts if attempt.backend == "subnet"]
+    hosted = [attempt.outcome for attempt in served.attempts if attempt.backend != "subnet"]
+    counts = Counts(
+        requests=1,
+        subnet_served=subnet.count("served"),
+        refused=sum(outcome in _REFUSED for outcome in subnet),
+        faults=sum(outcome in _FAULTS for outcome in subnet),
+        hosted_starts=sum(outcome not in _REFUSED for outcome in hosted),
+        hosted_served=hosted.count("served"),
+        failed=served.outcome in _UNANSWERED,
+        usd=served.usd,
+        waited_s=served.seconds,
+    )
+    # What the caller got wrong, or gave up, says nothing about the subnet.
+    counts.subnet_tries = counts.subnet_served + counts.refused + counts.faults
+    return counts
+
+
+def _places(route: Route, served: Served) -> dict[int, str]:
+    """The place of each hosted attempt: the n-th of a provider is its n-th fallback of the route."""
+    names: dict[int, str] = {}
+    seen: dict[str, int] = {}
+    for attempt in served.attempts:
+        names[id(attempt)] = _place(route, attempt, seen.get(attempt.backend, 0))
+        seen[attempt.backend] = seen.get(attempt.backend, 0) + 1
+    return names
+
+
+def _place(route: Route, attempt: Attempt, turn: int) -> str:
+    own = [fallback for fallback in route.fallbacks if fallback.provider == attempt.backend]
+    return place_name(own[min(turn, len(own) - 1)]) if own else attempt.backend
