@@ -12,7 +12,7 @@ from typing import Any
 from spillway.domain.budget import DAY_S, date_of
 
 DAYS_KEPT = 8
-HORIZON_S = 300.0
+HORIZON_S = 600.0
 
 
 @dataclass(slots=True)
