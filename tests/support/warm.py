@@ -1,5 +1,6 @@
 """Streams of hosted jobs, and what they cost with some instances kept warm."""
 
+import bisect
 import heapq
 from collections.abc import Callable
 from random import Random
@@ -31,6 +32,7 @@ def cost_usd(
     for now, is_start in sorted([*((at, 1) for at in starts), *rounds]):
         while busy and busy[0] <= now:
             idle.append(heapq.heappop(busy))
+        idle.sort()
         up = len(idle) + len(busy)
         while idle and up > kept and now - idle[0] > terms.ttl_s:
             gone = idle.pop(0) + terms.ttl_s
@@ -41,10 +43,10 @@ def cost_usd(
         if not is_start:
             kept = wanted(now)
             idle += [now + terms.cold_start_s] * max(0, kept - up)
-            idle.sort()
             continue
         observe(now)
-        wait_s = max(0.0, idle.pop() - now) if idle else terms.cold_start_s
+        ready = bisect.bisect_right(idle, now)
+        wait_s = max(0.0, idle.pop(max(0, ready - 1)) - now) if idle else terms.cold_start_s
         waited_s += wait_s
         heapq.heappush(busy, now + wait_s + terms.service_s)
     return terms.usd_per_warm_second * paid_s + terms.usd_per_second * waited_s
