@@ -8,7 +8,8 @@ warm pays where such uses come at less than T seconds of paid time each,
 
 plus the cold start itself where its seconds are billed too. Both sides are counted here for each j: what was seen,
 forgotten over 4 T (600 s at the least), and what Poisson arrivals at the present rate would make (Erlang's B), which
-leaves room where a rise has only begun. Instance j is kept where the sum over the first j gains most.
+leaves room where a rise has only begun. Instance j is kept where the sum over the first j gains most, none after a
+silence of 3 T. benchmarks/warm.py compares the cost with that of other rules.
 
 What a kept instance costs depends on the bill. `online`: every second of an instance that is up, so keeping it costs
 what it would have been down. `kept`: only the seconds that were ordered warm, but then those of all j, busy or not;
@@ -26,6 +27,7 @@ from typing import Any, Literal
 Billed = Literal["kept", "online"]
 FORGET_LEAST_S = 600.0
 FORGET_BREAK_EVENS = 4.0
+SILENCE_BREAK_EVENS = 3.0
 FAST_S, SLOW_S = 60.0, 600.0
 METER_S = 6 * 3600.0
 RUNNING_KEPT = 500
@@ -216,7 +218,9 @@ class WarmRule:
                 self._account(level, now)
 
     def _seen(self, now: float) -> int:
-        """How many instances would have paid of late."""
+        """How many instances would have paid of late; none once the silence is of another kind than those before."""
+        if now - self._last > SILENCE_BREAK_EVENS * max(self.terms.break_even_s, self.terms.ttl_s):
+            return 0
         gain, cost, best, most = 0.0, 0.0, 0, 1e-9
         for place, level in enumerate(self._levels, 1):
             gain += self._worth(level.cold.read(now))
