@@ -18,7 +18,7 @@ from spillway.ports.store import Store
 from spillway.services.balancing import Balancing
 from spillway.services.spending import Spending
 from spillway.services.tallying import place_name, route_name
-from spillway.services.warming import WarmPlace
+from spillway.services.warm_places import WarmPlace
 from spillway.settings import Settings
 
 

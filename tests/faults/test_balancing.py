@@ -20,7 +20,7 @@ from spillway.domain.warm import WarmTerms
 from spillway.errors import SpillwayError, StoreUnavailable
 from spillway.services.balancing import FOLDER, STATE, TARGETS, Balancing, Outlook, Report
 from spillway.services.spending import Spending
-from spillway.services.warming import Change, WarmPlace
+from spillway.services.warm_places import Change, WarmPlace
 
 NAME, MODEL, ROUTE = "acme/mine", "black-forest-labs/flux-schnell", "text-to-image *"
 PLACE = f"replicate {NAME}"

@@ -19,121 +19,19 @@ so they are ordered as late as the free `ttl_s` after a job allows.
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heapify
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
-Billed = Literal["kept", "online"]
-FORGET_LEAST_S = 600.0
-FORGET_BREAK_EVENS = 4.0
+from spillway.domain.warm_counts import Alone, Fading, Level, Meter
+from spillway.domain.warm_terms import Billed, WarmTerms
+
+__all__ = ["Billed", "WarmRule", "WarmTerms"]
+
 SILENCE_BREAK_EVENS = 3.0
 FAST_S, SLOW_S = 60.0, 600.0
 METER_S = 6 * 3600.0
 RUNNING_KEPT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class WarmTerms:
-    """Prices and times of a deployment; `round_s` is the time between two questions."""
-
-    usd_per_warm_second: float
-    cold_start_s: float
-    usd_per_second: float = 0.0002
-    service_s: float = 4.0
-    max_instances: int = 4
-    billed: Billed = "kept"
-    ttl_s: float = 60.0
-    round_s: float = 60.0
-
-    @property
-    def break_even_s(self) -> float:
-        """How many warm seconds one cold start is worth; without a price, any number."""
-        if self.usd_per_warm_second <= 0:
-            return math.inf if self.cold_start_s * self.usd_per_second > 0 else 0.0
-        waiting_s = self.usd_per_second * self.cold_start_s / self.usd_per_warm_second
-        return waiting_s + (self.cold_start_s if self.billed == "online" else 0.0)
-
-    @property
-    def forget_s(self) -> float:
-        """The time constant of what was seen."""
-        return max(FORGET_LEAST_S, FORGET_BREAK_EVENS * min(self.break_even_s, 86400.0))
-
-
-@dataclass(slots=True)
-class Fading:
-    """A sum whose parts fade with time constant `tau_s`."""
-
-    tau_s: float
-    value: float = 0.0
-    at: float = 0.0
-
-    def read(self, now: float) -> float:
-        """What is left of it."""
-        return self.value * math.exp(-max(0.0, now - self.at) / self.tau_s)
-
-    def add(self, now: float, amount: float = 1.0) -> None:
-        """One more part."""
-        self.value, self.at = self.read(now) + amount, max(self.at, now)
-
-    def span(self, start: float, end: float) -> None:
-        """One more for each second of a span that ends now."""
-        if end > start:
-            self.add(end, self.tau_s * (1.0 - math.exp(-(end - start) / self.tau_s)))
-
-
-@dataclass(slots=True)
-class Level:
-    """Instance j: `free` since its last job, cold uses, and seconds it was down or would have to be ordered."""
-
-    free: float
-    cold: Fading
-    down: Fading
-    ordered: Fading
-    down_until: float
-    needed: bool = False
-
-
-class Alone:
-    """The instances of a deployment of which none is kept warm: which job would have waited for a cold start."""
-
-    def __init__(self, terms: WarmTerms):
-        self._terms = terms
-        self.idle: deque[float] = deque()
-        self.busy: list[float] = []
-
-    def start(self, now: float) -> tuple[bool, float]:
-        """Whether a job that starts now finds none, and how many seconds of idleness are paid for since the last."""
-        ttl_s, paid_s = self._terms.ttl_s, 0.0
-        while self.busy and self.busy[0] <= now:
-            self.idle.append(heappop(self.busy))
-        while self.idle and now - self.idle[0] > ttl_s:
-            self.idle.popleft()
-            paid_s += ttl_s
-        is_cold = not self.idle
-        if not is_cold:
-            paid_s += now - self.idle.pop()
-        heappush(self.busy, now + self._terms.service_s + (self._terms.cold_start_s if is_cold else 0.0))
-        return is_cold, paid_s
-
-
-@dataclass(slots=True)
-class Meter:
-    """What a deployment left to itself makes of the jobs, over hours: jobs, seconds online, cold starts."""
-
-    jobs: Fading
-    online: Fading
-    cold: Fading
-
-    def usd(self, now: float, terms: WarmTerms, usd_per_job: float) -> tuple[float, float]:
-        """USD a job of the deployment, waiting for cold starts included, and of the model that is always warm."""
-        jobs = self.jobs.read(now)
-        if jobs <= 0:
-            return 0.0, usd_per_job
-        waiting = self.cold.read(now) * terms.cold_start_s * terms.usd_per_second / jobs
-        if terms.billed == "kept":
-            return usd_per_job + waiting, usd_per_job
-        return self.online.read(now) / jobs * terms.usd_per_warm_second + waiting, usd_per_job
 
 
 class WarmRule:

@@ -21,7 +21,8 @@ from spillway.ports import Clock
 from spillway.ports.deployments import Deployments, Scale
 from spillway.ports.store import Store
 from spillway.services.leases import Lease
-from spillway.services.warming import Budget, Change, Warming, WarmPlace
+from spillway.services.warm_places import Change, WarmPlace
+from spillway.services.warming import Budget, Warming
 
 log = logging.getLogger("spillway.balancing")
 
