@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from random import Random
 from urllib.parse import urlsplit
 
 from spillway.adapters.http import HttpPool
@@ -14,17 +15,20 @@ from spillway.adapters.media_http import HttpMedia, PublicResolver
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
-from spillway.domain.budget import DailyBudget
-from spillway.domain.policy import Policies
 from spillway.domain.routes import Fallback, Routes, RoutesFile, parse_routes, with_builtin
 from spillway.edge.app import FrontDoor, House, create_app
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
+from spillway.ports.store import Store
+from spillway.services.exchange import Exchange
+from spillway.services.gate import Gates
 from spillway.services.inference import InferenceService
 from spillway.services.keeping import Keeper
 from spillway.services.round import Backends
+from spillway.services.spending import Spending
 from spillway.services.status import Status
+from spillway.services.tallying import Tallying
 from spillway.settings import Settings
 
 log = logging.getLogger("spillway")
@@ -37,15 +41,19 @@ def front_door(settings: Settings) -> FrontDoor:
     pool, public = HttpPool(), HttpPool(resolver=PublicResolver)
     media = _media(settings, routes, pool, public)
     artifacts = _artifacts(settings)
-    status, metrics = Status(time.time), Metrics()
+    status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
+    store, gates = open_store(settings), Gates(time.monotonic, Random())
+    exchange = Exchange(store, gates, tallying, epoch=time.time)
+    spending = Spending(store, settings.fallback_usd_per_day, epoch=time.time)
     hosted = _hosted(settings, routes, pool, media)
     backends = Backends(
         routes=routes,
         subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
         hosted=hosted,
-        policies=Policies(),
-        budget=DailyBudget(settings.fallback_usd_per_day),
-        ledger=Ledgers([status, metrics]),
+        gates=gates,
+        exchange=exchange,
+        budget=spending,
+        ledger=Ledgers([status, metrics, tallying]),
         monotonic=time.monotonic,
         epoch=time.time,
     )
@@ -53,7 +61,8 @@ def front_door(settings: Settings) -> FrontDoor:
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
 
     async def close() -> None:
-        await asyncio.gather(*(provider.close() for provider in hosted.values()))
+        await backends.close()
+        await store.close()
         await asyncio.gather(pool.aclose(), public.aclose())
 
     service = InferenceService(backends, keeper)
@@ -93,10 +102,33 @@ def _check(settings: Settings) -> None:
         raise BadSettings("SPILLWAY_AUTH: keys are not in this release; set it to none and let only trusted callers in")
     if in_cloud and settings.auth is None:
         raise BadSettings("SPILLWAY_AUTH: set it to none, and let only trusted callers in, to serve in the cloud")
-    for name in ("state", "queue", "artifacts"):
+    for name in ("queue", "artifacts"):
         scheme = getattr(settings, name).partition("://")[0]
-        if scheme in ("firestore", "pubsub", "gs"):
+        if scheme in ("pubsub", "gs"):
             raise BadSettings(f"SPILLWAY_{name.upper()}: {scheme}:// is not in this release")
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that instances share. Nothing is opened or connected yet. Raises BadSettings."""
+    scheme, _, place = settings.state.partition("://")
+    if scheme == "memory":
+        if os.environ.get("K_SERVICE"):
+            raise BadSettings("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
+        from spillway.adapters.memory_store import MemoryStore  # noqa: PLC0415 (by scheme)
+
+        return MemoryStore()
+    if scheme == "sqlite":
+        from spillway.adapters.sqlite_store import SqliteStore  # noqa: PLC0415 (by scheme)
+
+        if not place.removeprefix("/"):
+            raise BadSettings("SPILLWAY_STATE: sqlite:///PATH needs a path")
+        return SqliteStore(Path(place.removeprefix("/")) if not place.startswith("//") else Path(place[1:]))
+    from spillway.adapters.firestore_store import FirestoreStore  # noqa: PLC0415 (by scheme)
+
+    project, _, database = place.partition("/")
+    if not project:
+        raise BadSettings("SPILLWAY_STATE: must be firestore://PROJECT/DATABASE")
+    return FirestoreStore(project, database or "(default)")
 
 
 def _artifacts(settings: Settings) -> Artifacts:

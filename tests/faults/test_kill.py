@@ -58,7 +58,7 @@ async def test_killed_upstream_leaves_nobody_without_an_answer(which: str, tmp_p
         asking = asyncio.create_task(a_hundred(there, **headers))
         await asyncio.sleep(0.6)
         victim = there.subnet if which == "subnet" else there.hosted
-        assert victim.counters.open >= 50
+        assert victim.counters.open >= 20
         victim.kill()
         replies = await asking
         assert_nobody_is_left(replies, deadline_s=20)

@@ -6,6 +6,7 @@ import typer
 
 from spillway.cli.demo import demo
 from spillway.cli.serve import serve
+from spillway.cli.simulate import simulate
 from spillway.errors import SpillwayError
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.command()(simulate)
 
 
 def main() -> None:

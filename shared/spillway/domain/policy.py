@@ -1,114 +1,366 @@
-"""Whether a request is tried on the subnet first: one small state for each route and model.
+"""The routing policy of one route and model: try the subnet, wait a little for a slot, or go to hosted inference.
 
-The subnet comes first. It is left alone while it has asked for that (Retry-After) and while it is down: after
-`DOWN_AFTER` tries in a row brought nothing, only one try at a time is let through, after pauses that double from 2
-to 15 s. A success ends both at once. A refusal while other tries are under way says that the subnet is full, not
-that it is down, and does not count.
+What the subnet holds is an estimate (`slots`), apart from the gate that acts on it: a try starts when it most likely
+finds a slot, or when the risk that it does not is paid for by the waste budget and there is a hope to learn of more
+slots. A request waits when a slot is worth the wait. Faults are another matter than fullness and have their own
+count. Every number that is money or patience follows from the route's prices.
 """
 
-from collections import OrderedDict
+import math
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from random import Random
+from typing import Any
 
-from spillway.errors import NoCapacity, Overflow, Unreachable
+from spillway.domain.controller import Action, Actions, Ended, Reason
+from spillway.domain.health import Health, Probing
+from spillway.domain.pace import HostedPace, JobPace, RefusalPace, first_guess
+from spillway.domain.peers import VERSION, Peers, leaning
+from spillway.domain.queueing import Demand, worthwhile_queue
+from spillway.domain.slots import SlotBelief
+from spillway.domain.waste import Prices, WasteBudget
 
-DOWN_AFTER = 4
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 15.0
-LONGEST_REST_S = 60.0
-MODELS_PER_ROUTE = 256
+SURE = 0.05
+"""The risk of a refusal at which a try is as good as sure of its slot."""
+DARING, HOPE = 0.6, 0.3
+"""Risk for each token saved up, where the probability of more slots is at least `HOPE`; less in proportion."""
+WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.6, 0.3, 40.0, 1.5
+"""The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
+than expected a request waits on."""
+SLIP, SLIP_SHARED = 0.1, 0.6
+SPURIOUS, SPURIOUS_QUICK, UNREACHABLE = 0.01, 0.3, 0.1
+HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
+EARLIER = 0.8
+"""How much of what an earlier instance had learned is taken over."""
+SOON_S, LATER_S = 0.01, 1.0
+PROBES_EVERY_S = 20.0
+"""At the least one risky try is paid for in this time, or five jobs'."""
 
-Reason = Literal["subnet-first", "probe", "resting", "down"]
+
+@dataclass(slots=True)
+class OpenTry:
+    """A try whose connection is open: how many were open beside it when it began, and the risk that was taken."""
+
+    began: float
+    others: int
+    risk: float
+    admitted: bool = False
+    beaten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether to try the subnet, and why."""
+class Waiting:
+    """A request that waits for a slot until its time is up."""
 
-    subnet: bool
-    reason: Reason
+    key: int
+    until: float
 
 
 class SubnetPolicy:
-    """The state of one route and model. Every `begin` is followed by exactly one `end`; times in seconds."""
+    """A Controller (see domain.controller). Times in seconds on one clock, whatever its zero."""
 
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.failures_in_a_row = 0
-        self._rest_until = float("-inf")
-        self._next_probe = float("-inf")
-        self._pause_s = FIRST_PAUSE_S
-        self._probing = False
+    def __init__(self, pipeline: str, prices: Prices, chance: Random, *, patience_s: float) -> None:
+        self.jobs = JobPace(*first_guess(pipeline))
+        self.refusals, self.hosted_jobs = RefusalPace(), HostedPace()
+        self.slots, self.health, self.probing = SlotBelief(), Health(), Probing(chance)
+        self.waste, self.demand, self.peers = WasteBudget(prices), Demand(), Peers()
+        self._prices, self._patience_s = prices, patience_s
+        self._open: dict[int, OpenTry] = {}
+        self._unproven: deque[int] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._freed_at: deque[float] = deque()
+        self._ghosts: deque[float] = deque()
+        self._worked_s = 0.0
+        self._hedges = HEDGES
+        self._at = -math.inf
+        self.pressure = 0.0
+        """How scarce the money for hosted inference is, 0 to 1: requests wait up to four times as long."""
+
+    # What others ask.
 
     @property
-    def down(self) -> bool:
-        """Whether the subnet is taken for dead."""
-        return self.failures_in_a_row >= DOWN_AFTER
+    def limit(self) -> float:
+        """The expected number of slots."""
+        return self.slots.mean()
 
-    def decide(self, now: float) -> Decision:
-        """Where the next request goes first."""
-        if now < self._rest_until:
-            return Decision(subnet=False, reason="resting")
-        if not self.down:
-            return Decision(subnet=True, reason="subnet-first")
-        if self._probing or self.in_flight or now < self._next_probe:
-            return Decision(subnet=False, reason="down")
-        return Decision(subnet=True, reason="probe")
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a slot."""
+        return len(self._queue)
 
-    def begin(self) -> None:
-        """A try starts."""
-        self.in_flight += 1
-        self._probing = self._probing or self.down
+    @property
+    def open(self) -> int:
+        """Places that are taken: open tries, and jobs whose connection we closed but which still run."""
+        return len(self._open) + len(self._ghosts)
 
-    def end(self, outcome: BaseException | None, now: float, *, telling: bool = True) -> None:
-        """A try ended: None is a success; a caller's fault, or a caller who left, says nothing.
+    @property
+    def up(self) -> bool:
+        """Whether a try of a subnet that does nothing else is more likely served than not."""
+        return not self.health.ill and self.slots.chance(0, self._free_rate) >= 0.5
 
-        Nor does an outcome that is not `telling`: it may be the request's own doing.
-        """
-        self.in_flight -= 1
-        self._probing = self._probing and self.in_flight > 0
-        if not telling:
-            return
-        if outcome is None:
-            self._proven()
-        elif isinstance(outcome, Overflow):
-            self._failed(outcome, now)
+    def hedge_s(self) -> float:
+        """See Controller. Without any hang of late only what is slower than all that was seen is hedged."""
+        if self.probing.key is not None:
+            return self.jobs.mean_s
+        slow_s = self._slow_s
+        return slow_s if self.health.hangs > 0.3 else max(slow_s, 1.2 * self.jobs.longest_s)
 
-    def _proven(self) -> None:
-        self.failures_in_a_row = 0
-        self._pause_s = FIRST_PAUSE_S
-        self._rest_until = float("-inf")
+    def may_hedge(self, key: int, now: float) -> bool:
+        """See Controller. A hedge that turns out to have been needed is given back (`beaten`)."""
+        if key != self.probing.key:
+            if self._hedges < 1.0:
+                return False
+            self._hedges -= 1.0
+        return True
 
-    def _failed(self, outcome: Overflow, now: float) -> None:
-        if outcome.retry_after_s:
-            self._rest_until = now + min(outcome.retry_after_s, LONGEST_REST_S)
-        full = isinstance(outcome, NoCapacity) and not isinstance(outcome, Unreachable) and self.in_flight
-        if not full:
-            self.failures_in_a_row += 1
-        if self.down:
-            self._next_probe = now + self._pause_s
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+    def patience_s(self) -> float:
+        """See Controller. A probe is given up early, as the next one waits for it."""
+        return min(self._patience_s, self._slow_s) if self.probing.key is not None else self._patience_s
 
+    def wake_at(self) -> float:
+        """See Controller: the next end of a wait, or when a try is old enough to be known to have its slot."""
+        if not self._queue:
+            return math.inf
+        news = [tried.began + self.refusals.admitted_after_s for tried in (self._oldest_unproven(),) if tried]
+        return max(self._at + SOON_S, min([self._queue[0].until, self._at + LATER_S, *news]))
 
-class Policies:
-    """One policy for each route and model: the most recent models of a route have their own, the rest share one."""
+    # What happens.
 
-    def __init__(self) -> None:
-        self._by_model: dict[str, OrderedDict[str, SubnetPolicy]] = {}
+    def arrive(self, key: int, now: float) -> Actions:
+        """See Controller."""
+        self._advance(now)
+        self.demand.came(now)
+        self._hedges = min(HEDGES, self._hedges + HEDGES_PER_REQUEST)
+        actions = self._release()
+        reason = None if self._queue else self._gate()
+        if reason:
+            return [*actions, self._begin(key, reason)]
+        if self._worth_waiting(len(self._queue)):
+            self._queue.append(Waiting(key, now + OVERTIME * self._longest_wait_s()))
+            return actions
+        return [*actions, Action(key, "fallback", "full" if self.up else "down")]
 
-    def of(self, route: str, model: str) -> SubnetPolicy:
-        """The policy of a model; `route` names the route that serves it."""
-        models = self._by_model.setdefault(route, OrderedDict())
-        policy = models.get(model)
-        if policy is None:
-            policy = self._admit(models, model)
+    def force(self, key: int, now: float) -> None:
+        """Somebody else decided that a request is tried: it counts like any other."""
+        self._advance(now)
+        self._begin(key, "asked")
+
+    def ended(self, key: int, how: Ended, now: float) -> Actions:
+        """See Controller."""
+        self._advance(now)
+        self._work(served=how is Ended.SERVED)
+        tried = self._open.pop(key)
+        probe = self.probing.over(key)
+        if tried.admitted or how in (Ended.SERVED, Ended.BROKEN):
+            self._freed_at.append(now)
+        if how is Ended.SERVED:
+            self._served(tried)
+        elif how in (Ended.REFUSED, Ended.UNREACHABLE):
+            self._turned_away(tried, how, probe=probe)
+        elif how in (Ended.TIMEOUT, Ended.BROKEN):
+            self._failed(tried, how, probe=probe)
+        elif how is Ended.CANCELED:
+            self._leave_ghost(tried)
+        return self._release()
+
+    def beaten(self, key: int, now: float) -> Actions:
+        """See Controller. The try holds its place until its connection ends, but its verdict is now."""
+        self._advance(now)
+        tried = self._open[key]
+        tried.beaten = True
+        self._hedges = min(HEDGES, self._hedges + 1.0)
+        self.health.failed(hung=True)
+        self.jobs.served(now - tried.began, alone=False)
+        if self.probing.over(key):
+            self.probing.failed(now, self._slow_s)
+        return self._release()
+
+    def leave(self, key: int, now: float) -> Actions:
+        """See Controller."""
+        self._advance(now)
+        self._queue = deque(one for one in self._queue if one.key != key)
+        return self._release()
+
+    def hosted_began(self, key: int, now: float) -> None:
+        """See Controller."""
+        self.hosted_jobs.began(key, now)
+
+    def hosted_ended(self, key: int, seconds: float | None, now: float) -> None:
+        """See Controller."""
+        self.hosted_jobs.ended(key, seconds, now)
+
+    def tick(self, now: float) -> Actions:
+        """See Controller."""
+        self._advance(now)
+        return self._release()
+
+    # The estimate.
+
+    @property
+    def _free_rate(self) -> float:
+        """How often one slot comes free while the gateway keeps a try; in steps, as tables are kept by it."""
+        rate = self.refusals.window_s / self.jobs.alone_s
+        return float(1.1 ** round(math.log(rate) / math.log(1.1))) if rate > 0.02 else 0.0
+
+    @property
+    def _slow_s(self) -> float:
+        return max(1.3 * self.jobs.p95_s, self.jobs.p95_s + 1.0)
+
+    def _advance(self, now: float) -> None:
+        seconds = max(0.0, now - self._at) if self._at > -math.inf else 0.0
+        self._at = max(now, self._at)
+        self.slots.advance(self._at)
+        self.health.passed(seconds, self.jobs.mean_s)
+        self.waste.passed(seconds, max(PROBES_EVERY_S, 5 * self.jobs.mean_s))
+        self._worked_s += seconds
+        while self._ghosts and self._ghosts[0] <= self._at:
+            self._ghosts.popleft()
+        while (tried := self._oldest_unproven()) and self._at - tried.began >= self.refusals.admitted_after_s:
+            self._admitted(tried)
+        others = self.peers.belief(self._at)
+        if others and seconds:
+            self.slots.lean(others, leaning(seconds))
+
+    def _oldest_unproven(self) -> OpenTry | None:
+        """The oldest try of which it is not known yet whether it has a slot."""
+        while self._unproven:
+            tried = self._open.get(self._unproven[0])
+            if tried is not None and not tried.admitted and not tried.beaten:
+                return tried
+            self._unproven.popleft()
+        return None
+
+    def _admitted(self, tried: OpenTry) -> None:
+        tried.admitted = True
+        until = tried.began + self.refusals.admitted_after_s
+        freed = sum(tried.began < at <= until for at in self._freed_at)
+        slip = max(SLIP_SHARED if len(self.peers) else SLIP, min(0.5, 1.0 - self.health.rate))
+        self.slots.admitted(tried.others, freed, slip)
+        while self._freed_at and self._at - self._freed_at[0] > 3 * self.refusals.admitted_after_s:
+            self._freed_at.popleft()
+
+    def _work(self, *, served: bool) -> None:
+        if self._worked_s or served:
+            self.slots.worked(len(self._open), self._worked_s / self.jobs.alone_s, served=served)
+        self._worked_s = 0.0
+
+    def _served(self, tried: OpenTry) -> None:
+        if not tried.admitted:
+            self._admitted(tried)
+        self.slots.alive()
+        self.probing.alive()
+        self.waste.served()
+        if not tried.beaten:
+            self.health.good()
+            self.jobs.served(self._at - tried.began, alone=tried.others < self.slots.mean() - 1.5)
+
+    def _turned_away(self, tried: OpenTry, how: Ended, *, probe: bool) -> None:
+        older = sum(other.began <= tried.began for other in self._open.values())
+        if how is Ended.REFUSED:
+            quick = self.refusals.refused(self._at - tried.began)
+            self.slots.refused(older, SPURIOUS_QUICK if quick else SPURIOUS)
         else:
-            models.move_to_end(model)
-        return policy
+            self.slots.refused(older if tried.admitted else 0, UNREACHABLE)
+        if not probe:
+            self.waste.refused()
+        if probe or not self._open:
+            self.probing.failed(self._at, 0.0)
 
-    def _admit(self, models: "OrderedDict[str, SubnetPolicy]", model: str) -> SubnetPolicy:
-        if len(models) >= MODELS_PER_ROUTE:
-            idle = next((name for name, policy in models.items() if not policy.in_flight and name != "*"), None)
-            if idle is None:
-                return models.setdefault("*", SubnetPolicy())
-            del models[idle]
-        return models.setdefault(model, SubnetPolicy())
+    def _failed(self, tried: OpenTry, how: Ended, *, probe: bool) -> None:
+        if not tried.beaten:
+            self.health.failed(hung=how is Ended.TIMEOUT)
+        if probe:
+            self.probing.failed(self._at, self._slow_s if how is Ended.TIMEOUT else 0.0)
+
+    def _leave_ghost(self, tried: OpenTry) -> None:
+        """The orchestrator works on for nobody, for as long as such jobs take."""
+        until = tried.began + self.jobs.mean_s
+        if until > self._at:
+            self._ghosts = deque(sorted([*self._ghosts, until]))
+
+    # The gate.
+
+    def _gate(self) -> Reason | None:
+        """Why a try may start now; None where it may not."""
+        others = self.open
+        if not self.health.ill:
+            risk = 1.0 - self.slots.chance(others, self._free_rate)
+            if risk <= SURE:
+                return "room"
+            if risk <= SURE + self._daring(others):
+                return "explore"
+        alone = all(tried.beaten for tried in self._open.values())
+        return "probe" if (alone or self.health.ill) and self.probing.due(self._at) else None
+
+    def _daring(self, others: int) -> float:
+        pending = sum(tried.risk for tried in self._open.values() if not tried.admitted)
+        hope = min(1.0, self.slots.more_than(others) / HOPE)
+        return DARING * hope * max(0.0, self.waste.tokens - pending)
+
+    def _begin(self, key: int, reason: Reason) -> Action:
+        self._work(served=False)
+        risk = 0.0 if reason == "probe" else 1.0 - self.slots.chance(self.open, self._free_rate)
+        self._open[key] = OpenTry(self._at, self.open, risk)
+        self._unproven.append(key)
+        if reason == "probe":
+            self.probing.key = key
+        return Action(key, "subnet", reason)
+
+    def _release(self) -> Actions:
+        """What becomes of those that wait, now that something has happened."""
+        actions: Actions = []
+        while self._queue and self._queue[0].until <= self._at:
+            actions.append(Action(self._queue.popleft().key, "fallback", "overtime"))
+        while self._queue and self._gate():
+            actions.append(self._begin(self._queue.popleft().key, "waited"))
+        if self._queue and not self.up:
+            actions += [Action(one.key, "fallback", "down") for one in self._queue]
+            self._queue.clear()
+        return actions
+
+    def _worth_waiting(self, before: int) -> bool:
+        """Whether a request may wait behind `before` others."""
+        if not self.up:
+            return False
+        slots = max(0.5, min(self.slots.mean(), self.slots.median() + 0.5))
+        in_time = (before + 1) * self.jobs.mean_s / slots <= self._longest_wait_s()
+        return in_time and before < self._longest_queue(slots)
+
+    def _longest_wait_s(self) -> float:
+        slower_s = max(0.0, self.hosted_jobs.next_s(self._at) - self.jobs.mean_s)
+        wait_s = min(WAIT * self.jobs.mean_s + WAIT_COLD * slower_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
+        return wait_s * (1.0 + 3.0 * self.pressure)
+
+    def _longest_queue(self, slots: float) -> float:
+        if not self._prices.per_second or self.pressure:
+            return 3.0 * math.sqrt(slots) * (1.0 + 3.0 * self.pressure)
+        slower_s = (self.hosted_jobs.next_s(self._at) or self.jobs.mean_s) - self.jobs.mean_s
+        gain_usd = max(1e-9, self._prices.per_job + self._prices.per_second * slower_s)
+        load = self.demand.rate(self._at) * self.jobs.mean_s
+        return worthwhile_queue(load, slots, self._prices.per_second * self.jobs.mean_s / gain_usd)
+
+    # What instances tell each other.
+
+    def report(self, now: float) -> Mapping[str, Any]:
+        """See Controller; also what a new instance starts from."""
+        return {
+            "version": VERSION,
+            "at": now,
+            "slots": [round(p, 5) for p in self.slots.p],
+            "job_s": [round(self.jobs.mean_s, 3), round(self.jobs.p95_s, 3)],
+            "refusal_s": round(self.refusals.window_s, 3),
+            "up": self.up,
+        }
+
+    def start_from(self, report: Mapping[str, Any]) -> None:
+        """Begin with what an earlier instance has reported, as far as it can be understood."""
+        if report.get("version") == VERSION:
+            self.slots.lean(report["slots"], EARLIER)
+            self.jobs = JobPace(*report["job_s"])
+            self.refusals.window_s = report["refusal_s"]
+
+    def merge(self, reports: Mapping[str, Mapping[str, Any]], now: float) -> Actions:
+        """See Controller. Nothing moves at once: the belief leans towards the others' as time goes by."""
+        self.peers.take(reports, now)
+        return self.tick(now)

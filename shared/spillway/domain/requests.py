@@ -61,9 +61,13 @@ class InferenceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a request is to be served. `deadline_s` is None where the route's own holds."""
+    """How a request is to be served. `deadline_s` is None where the route's own holds.
+
+    `priority` is its caller's: 0 is the usual one, and the last of a day's money is kept from lower ones.
+    """
 
     prefer: Prefer = "auto"
     deadline_s: float | None = None
     whole: bool | None = None
     public_url: str = ""
+    priority: int = 0

@@ -54,7 +54,9 @@ class Conversation:
         self._way.close(None)
 
     async def _through(self) -> AsyncGenerator[dict[str, Any], None]:
+        await self._way.plan()
         for tried in self._way.tries():
+            await self._way.prepare(tried)
             try:
                 async with aclosing(self._try(tried)) as chunks:
                     async for chunk in chunks:

@@ -33,16 +33,54 @@ class Generation:
         return result
 
     async def _through(self) -> Result:
+        await self._way.plan()
         for tried in self._way.tries():
-            try:
-                result = await self._try(tried)
-            except BaseException as error:  # noqa: BLE001 (`end` raises it again unless another backend may answer)
-                self._way.end(tried, error)
-            else:
-                self._way.end(tried, None)
+            result = await (self._hedged(tried) if tried.fallback is None else self._alone(tried))
+            if result is not None:
                 self.served.model = result.model
                 return result
         raise self._way.nobody()
+
+    async def _alone(self, tried: Try) -> Result | None:
+        """One try to its end; None where the next backend may answer."""
+        await self._way.prepare(tried)
+        try:
+            result = await self._try(tried)
+        except BaseException as error:  # noqa: BLE001 (`end` raises it again unless another backend may answer)
+            self._way.end(tried, error)
+            return None
+        self._way.end(tried, None)
+        return result
+
+    async def _hedged(self, tried: Try) -> Result | None:
+        """A try on the subnet; when it is slow, hosted inference starts beside it, and whoever is first answers."""
+        subnet = asyncio.create_task(self._alone(tried))
+        try:
+            await asyncio.wait([subnet], timeout=self._way.gate.policy.hedge_s())
+            if subnet.done() or not self._way.may_hedge(tried):
+                return await subnet
+            return await self._race(tried, subnet)
+        except BaseException:
+            await _stop(subnet)
+            raise
+
+    async def _race(self, tried: Try, subnet: "asyncio.Task[Result | None]") -> Result | None:
+        second = self._way.hedge()
+        if second is None:
+            return await subnet
+        hosted = asyncio.create_task(self._alone(second))
+        try:
+            await asyncio.wait([subnet, hosted], return_when=asyncio.FIRST_COMPLETED)
+            hosted_first = hosted.done() and (not subnet.done() or self.served.served_by == second.backend)
+            first, other = (hosted, subnet) if hosted_first else (subnet, hosted)
+            result = await first or await other
+        except BaseException:
+            await _stop(hosted)
+            raise
+        if not subnet.done():
+            self._way.leave_behind(tried, subnet)
+        await _stop(hosted)
+        return result
 
     async def _try(self, tried: Try) -> Result:
         allowed_s = self._way.begin(tried)
@@ -51,18 +89,30 @@ class Generation:
                 result = await self._infer(tried, allowed_s)
         except TimeoutError as error:
             raise TooSlow(f"no answer in {allowed_s:.1f} s") from error
-        hosted = tried.fallback is not None
+        if not tried.beaten:
+            await self._keep(tried, result)
+        return result
+
+    async def _keep(self, tried: Try, result: Result) -> None:
+        way = self._way
         await self._keeper.keep(
             result,
-            self._way.request.pipeline,
-            public_url=self._way.terms.public_url,
-            hosted=hosted,
-            left_s=self._way.left_s(),
+            way.request.pipeline,
+            public_url=way.terms.public_url,
+            hosted=tried.fallback is not None,
+            left_s=way.left_s(),
         )
-        return result
 
     async def _infer(self, tried: Try, allowed_s: float) -> Result:
         way = self._way
         if tried.fallback is None:
             return await self._backends.the_subnet.infer(way.request, way.route, allowed_s)
         return await self._backends.hosted[tried.fallback.provider].infer(way.request, tried.fallback, allowed_s)
+
+
+async def _stop(task: "asyncio.Task[Result | None]") -> None:
+    """Cancel, and wait until it has cleaned up; what became of it is of no interest any more."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()

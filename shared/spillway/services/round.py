@@ -1,16 +1,23 @@
 """One request's way through its backends: which are tried, in what order, for how long, and what became of each."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from spillway.domain.budget import DailyBudget
+from spillway.domain.controller import Ended
 from spillway.domain.deadlines import Deadline, share
 from spillway.domain.outcomes import kind_of
-from spillway.domain.policy import Policies, SubnetPolicy
-from spillway.domain.requests import InferenceRequest, Terms
+from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Fallback, Route, Routes
 from spillway.errors import ContextTooLong, NobodyAnswered, NoCapacity, Overflow
 from spillway.ports import Attempt, Clock, Inference, Ledger, Served
+from spillway.services.exchange import Exchange
+from spillway.services.gate import Entry, Gate, Gates, how_it_ended
+from spillway.services.spending import Reservation, Spending
+
+WAIT_PART = 0.5
+"""The part of the time that is left which a request may spend waiting for a slot."""
 
 
 @dataclass(slots=True)
@@ -20,12 +27,23 @@ class Backends:
     routes: Routes
     subnet: Inference[Route] | None
     hosted: Mapping[str, Inference[Fallback]]
-    policies: Policies
-    budget: DailyBudget
+    gates: Gates
+    exchange: Exchange
+    budget: Spending
     ledger: Ledger
     monotonic: Clock
     epoch: Clock
     resting: dict[str, float] = field(default_factory=dict)
+    leftovers: "set[asyncio.Task[Any]]" = field(default_factory=set)
+    """Tries that were beaten and are watched to their end, as they hold a slot until then."""
+
+    async def close(self) -> None:
+        """Finish what goes on beside requests, and tell other instances what this one has learned and spent."""
+        for task in self.leftovers:
+            task.cancel()
+        await asyncio.gather(*self.leftovers, return_exceptions=True)
+        await asyncio.gather(*(provider.close() for provider in self.hosted.values()))
+        await asyncio.gather(self.exchange.close(), self.budget.close())
 
     @property
     def the_subnet(self) -> Inference[Route]:
@@ -42,6 +60,9 @@ class Try:
     more: int
     started: float = 0.0
     usd: float = 0.0
+    key: int | None = None
+    reservation: Reservation | None = None
+    beaten: bool = False
 
     @property
     def backend(self) -> str:
@@ -50,7 +71,7 @@ class Try:
 
 
 class Round:
-    """The state of one request. `tries()` gives the backends in turn; each is `begin`-ed and `end`-ed once."""
+    """The state of one request. After `plan()`, `tries()` gives the backends in turn; each is begun and ended once."""
 
     def __init__(self, backends: Backends, request: InferenceRequest, terms: Terms):
         self._backends = backends
@@ -59,38 +80,70 @@ class Round:
         self.route = backends.routes.find(request.pipeline.name, request.model)
         self.started = backends.monotonic()
         self.deadline = Deadline(self.started + (terms.deadline_s or self.route.deadline))
-        self._policy: SubnetPolicy = backends.policies.of(
-            f"{self.route.pipeline} {self.route.model}", request.model if self.route.model == "*" else self.route.model
-        )
+        self.gate: Gate = backends.gates.of(self.route, request.model)
+        self._entry: Entry | None = None
         self._ahead: list[Fallback | None] = []
         self._window: int | None = None
         self._failures: list[tuple[str, Overflow]] = []
         self.record = Served(request.pipeline.name, request.model)
 
+    async def plan(self) -> None:
+        """Decide who is asked first; a request may wait here for a slot of the subnet."""
+        self._backends.budget.kick()
+        await self._backends.exchange.fresh(self.gate)
+        hosted = self._rested(self._usable())
+        subnet: list[Fallback | None] = [None] if self._subnet_can() else []
+        prefer = self._preference() if subnet else "fallback-only"
+        if prefer == "auto":
+            prefer = "subnet" if not hosted or await self._enter() else "fallback"
+        if prefer == "subnet-only":
+            hosted = []
+        if prefer == "fallback-only":
+            subnet = []
+        self._ahead = [*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted]
+
     def tries(self) -> Iterator[Try]:
         """Each backend that may still answer, best first, while there is time."""
-        self._ahead = self._plan()
         while self._ahead and self.left_s() > 0:
             fallback = self._ahead.pop(0)
             if self._window is None or self._larger_window(fallback):
                 yield Try(fallback, more=len(self._ahead))
 
-    def _plan(self) -> list[Fallback | None]:
-        hosted = self._rested(self._usable())
-        prefer = self.terms.prefer
-        subnet: list[Fallback | None] = [None] if self._subnet_can() else []
-        if prefer == "subnet-only":
-            return subnet
-        if prefer == "fallback-only":
-            return [*hosted]
-        if prefer == "fallback" or (prefer == "auto" and not self._decide()):
-            return [*hosted, *subnet]
-        return [*subnet, *hosted]
+    def _preference(self) -> Prefer:
+        """An operator's order comes before a caller's wish."""
+        mode = self.gate.override.mode
+        return mode if mode in ("subnet-only", "fallback-only") else self.terms.prefer
 
-    def _decide(self) -> bool:
-        decision = self._policy.decide(self._backends.monotonic())
-        self.record.reason = decision.reason
-        return decision.subnet
+    async def _enter(self) -> bool:
+        self.gate.policy.pressure = self._backends.budget.pressure(self._backends.epoch())
+        self._entry = await self.gate.enter(WAIT_PART * self.left_s())
+        self.record.reason = self._entry.reason
+        return self._entry.go == "subnet"
+
+    def may_hedge(self, tried: Try) -> bool:
+        """Whether hosted inference may be started beside a try on the subnet that is slow."""
+        return tried.key is not None and self.terms.prefer != "subnet-only" and self.gate.may_hedge(tried.key)
+
+    def leave_behind(self, tried: Try, task: "asyncio.Task[Any]") -> None:
+        """Hosted inference has answered first: the try is watched to its end, but its outcome is known already."""
+        tried.beaten = True
+        if tried.key is not None:
+            self.gate.beaten(tried.key)
+        self._backends.leftovers.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._backends.leftovers.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def hedge(self) -> Try | None:
+        """The next hosted backend, to be started beside a slow try on the subnet."""
+        hosted = next((fallback for fallback in self._ahead if fallback is not None), None)
+        if hosted is None or self.left_s() <= 0:
+            return None
+        self._ahead.remove(hosted)
+        return Try(hosted, more=0)
 
     def _subnet_can(self) -> bool:
         return self._backends.subnet is not None and not self.request.beyond_subnet
@@ -119,28 +172,45 @@ class Round:
         if not self.record.attempts:
             self.record.queue_s = now - self.started
         if tried.fallback is None:
-            self._policy.begin()
-            limit: float | None = self.route.subnet_timeout
+            tried.key = self._enter_try()
+            limit: float | None = min(self.route.subnet_timeout, self.gate.policy.patience_s())
         else:
             self._reserve(tried, tried.fallback)
+            tried.key = self.gate.next_key()
+            self.gate.hosted_began(tried.key)
             limit = tried.fallback.timeout
         return share(self.deadline.left(now), limit_s=limit, more=tried.more)
 
+    def _enter_try(self) -> int:
+        """The key of the try that the gate has opened for this request, or of one that it has to open now."""
+        entry, self._entry = self._entry, None
+        return entry.key if entry and entry.go == "subnet" else self.gate.force().key
+
+    async def prepare(self, tried: Try) -> None:
+        """See to it, before a hosted try begins, that its money is at hand."""
+        if tried.fallback is not None:
+            await self._backends.budget.prepare(self._price(tried.fallback), self.terms.priority)
+
+    def _price(self, fallback: Fallback) -> float:
+        return self.request.pictures * fallback.usd_per_job
+
     def _reserve(self, tried: Try, fallback: Fallback) -> None:
-        usd, now = self.request.pictures * fallback.usd_per_job, self._backends.epoch()
-        if not self._backends.budget.reserve(usd, now):
-            left_s = self._backends.budget.seconds_left(now)
+        budget, now, usd = self._backends.budget, self._backends.epoch(), self._price(fallback)
+        tried.reservation = budget.reserve(usd, now, self.terms.priority)
+        if tried.reservation is None:
+            left_s = budget.seconds_left(now, usd, self.terms.priority)
             raise NoCapacity("the day's money for hosted inference is spent", retry_after_s=left_s)
         tried.usd = usd
 
     def end(self, tried: Try, error: BaseException | None) -> None:
         """A try ended. Raises `error` again unless the next backend may answer."""
         now = self._backends.monotonic()
-        if tried.fallback is None:
-            self._policy.end(error, now, telling=not (self.request.doubtful and isinstance(error, NoCapacity)))
+        self._tell_gate(tried, error, now)
         message = str(error) if isinstance(error, Overflow) else ""
         self.record.attempts.append(Attempt(tried.backend, kind_of(error), now - tried.started, message))
         self.record.usd += tried.usd
+        if tried.beaten or (error is None and self.record.served_by):
+            return
         if error is None:
             self.record.served_by = tried.backend
         elif isinstance(error, Overflow):
@@ -151,11 +221,20 @@ class Round:
         else:
             raise error
 
+    def _tell_gate(self, tried: Try, error: BaseException | None, now: float) -> None:
+        if tried.key is None:
+            return
+        if tried.fallback is None:
+            how = how_it_ended(error, doubtful=self.request.doubtful)
+            self.gate.ended(tried.key, how, error.retry_after_s if isinstance(error, Overflow) else None)
+        else:
+            self.gate.hosted_ended(tried.key, None if error else now - tried.started)
+
     def _rest(self, tried: Try, error: Overflow, now: float) -> None:
         if tried.fallback is None:
             return
-        if isinstance(error, NoCapacity) and tried.usd:
-            self._backends.budget.release(tried.usd)
+        if isinstance(error, NoCapacity) and tried.reservation:
+            self._backends.budget.release(tried.reservation)
             self.record.usd -= tried.usd
         if error.retry_after_s:
             self._backends.resting[_place(tried.fallback)] = now + min(error.retry_after_s, 60.0)
@@ -177,6 +256,8 @@ class Round:
 
     def close(self, error: BaseException | None) -> Served:
         """Write the round into the ledger."""
+        if self._entry and self._entry.go == "subnet":
+            self.gate.ended(self._entry.key, Ended.CANCELED)
         self.record.outcome = kind_of(error)
         self.record.seconds = self._backends.monotonic() - self.started
         self._backends.ledger.record(self.record)

@@ -1,6 +1,7 @@
 """Scenario files: what comes, what the subnet can carry, what goes wrong and what it costs. Seconds and USD."""
 
 import difflib
+import itertools
 import math
 import tomllib
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ def _in_order(steps: Steps) -> Steps:
         raise ValueError("needs at least one [second, value]")
     if any(not math.isfinite(second) or not math.isfinite(value) or value < 0 for second, value in steps):
         raise ValueError("seconds and values must be finite, values not negative")
-    if any(later[0] < earlier[0] for earlier, later in zip(steps, steps[1:], strict=False)):
+    if any(later[0] < earlier[0] for earlier, later in itertools.pairwise(steps)):
         raise ValueError("the seconds must rise")
     return steps
 

@@ -1,0 +1,1 @@
+"""The policies that Spillway's is compared with, each a controller of its own."""

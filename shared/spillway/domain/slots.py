@@ -1,0 +1,228 @@
+"""What is believed about the slots of the subnet: a probability for each number of slots, learned from tries alone.
+
+The gateway tells no number. But a try that is refused says that all slots were held by the tries that were open
+before it; a try that gets a slot says that there are at least as many as tries were open beside it and did not end;
+and a full subnet works off its jobs no faster than its slots allow. These are the observations of a hidden Markov
+model: in between, slots come and go one by one, and now and then their number jumps, most likely to one that it had
+before. How lively it is is learned too: three ways to change are weighed by how well each foretells what is seen.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+SMALLEST, LARGEST, MORE = 24, 512, 16
+OFFSET, POWER = 4.0, 1.5
+NONE = 0.15
+MEMORY_S = 1800.0
+REMEMBER_S = 1.0
+FRESH = 0.2
+"""The part of a jump that goes to any number rather than to one that was seen before."""
+FORGET = 0.01
+"""How much the ways to change are evened out at each observation, so that none is ever ruled out."""
+SIGN_OF_LIFE = 0.02
+TINY = 1e-300
+KNOWN = 1e-3
+MOMENT_S = 0.05
+"""Time shorter than this is not worth reckoning with."""
+
+Probabilities = list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A way to change: rates a second of a step by one slot, and of a jump."""
+
+    step: float
+    jump: float
+
+
+DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.3, 1 / 60))
+
+
+class SlotBelief:
+    """Probabilities of 0, 1, 2 … slots (`p`), at the time of the last `advance`."""
+
+    def __init__(self) -> None:
+        self._at = self._remembered_at = -math.inf
+        self._seen = _prior(SMALLEST)
+        self._targets = _targets(self._seen)
+        self.weights = [1 / len(DRIFTS)] * len(DRIFTS)
+        self._each = [_prior(SMALLEST) for _ in DRIFTS]
+        self.p = _prior(SMALLEST)
+
+    def mean(self) -> float:
+        """The expected number of slots."""
+        return sum(slots * p for slots, p in enumerate(self.p))
+
+    def median(self) -> int:
+        """The number of slots that is as likely passed as not."""
+        return next((slots for slots, sum_ in enumerate(itertools.accumulate(self.p)) if sum_ >= 0.5), len(self.p) - 1)
+
+    def more_than(self, slots: int) -> float:
+        """The probability that there are more slots."""
+        return sum(self.p[slots + 1 :])
+
+    def chance(self, others: int, free_rate: float) -> float:
+        """The probability that a try beside `others` gets a slot.
+
+        `free_rate` is how often a slot comes free while the gateway keeps a try before it refuses it.
+        """
+        if others >= len(self.p):
+            return 0.0
+        return sum(map(float.__mul__, self.p, _admission(others, free_rate, len(self.p))))
+
+    def advance(self, now: float) -> None:
+        """Time passes: what was known fades. A clock that stands still or goes back changes nothing."""
+        seconds = now - self._at
+        if seconds < MOMENT_S:
+            return
+        self._at = now
+        if seconds < math.inf:
+            self._each = [_moved(p, drift, seconds, self._targets) for p, drift in zip(self._each, DRIFTS, strict=True)]
+            self._mix()
+
+    def refused(self, older: int, spurious: float) -> float:
+        """A try was turned away while `older` tries were open; gives the probability that this was spurious.
+
+        `spurious` is how often a try is turned away although a slot is free.
+        """
+        more = self.more_than(older)
+        self._learn([1.0 if slots <= older else spurious for slots in range(len(self.p))])
+        return more * spurious / max(1.0 - more + more * spurious, TINY)
+
+    def admitted(self, others: int, freed: int, slip: float) -> None:
+        """A try that began beside `others` got a slot, after `freed` of them were seen to leave theirs.
+
+        `slip` is how probable it is that one more slot came free unseen.
+        """
+        self._make_room(others + 1)
+        least = others + 1 - freed
+        if self._surely(least):
+            return
+        self._learn([slip ** (least - slots) if slots < least else 1.0 for slots in range(len(self.p))])
+
+    def worked(self, open_tries: int, jobs: float, *, served: bool) -> None:
+        """Tries were open for the time of so many `jobs`, and then one of them was served, or not.
+
+        Of a Poisson process whose rate is the number of tries that can be worked on at a time.
+        """
+        self._make_room(open_tries)
+        if not self._surely(open_tries):
+            likelihood = [math.exp((open_tries - slots) * jobs) for slots in range(open_tries)]
+            if served:
+                likelihood = [like * max(slots, 0.02) / open_tries for slots, like in enumerate(likelihood)]
+            self._learn([*likelihood, *([1.0] * (len(self.p) - open_tries))])
+
+    def alive(self) -> None:
+        """A try was served: there is hardly no slot at all."""
+        if not self._surely(1):
+            self._learn([SIGN_OF_LIFE, *([1.0] * (len(self.p) - 1))])
+
+    def lean(self, towards: Sequence[float], part: float) -> None:
+        """Take up a part of what others believe."""
+        self._make_room(int((len(towards) - 8) / 1.5))
+        others = [*towards, *([0.0] * (len(self.p) - len(towards)))]
+        self._each = [[(1 - part) * a + part * b for a, b in zip(p, others, strict=True)] for p in self._each]
+        self._mix()
+
+    def expect(self, slots: int) -> None:
+        """Somebody who should know tells a number: half of the belief moves around it."""
+        self._make_room(slots)
+        self.lean(_normal([0.6 ** abs(slots - other) for other in range(len(self.p))]), 0.5)
+
+    def _surely(self, slots: int) -> bool:
+        """Whether it is known well enough that there are at least so many slots: then nothing is to be learned."""
+        return sum(self.p[: max(0, slots)]) < KNOWN
+
+    def _learn(self, likelihood: Probabilities) -> None:
+        totals = []
+        for place, p in enumerate(self._each):
+            raw = list(map(float.__mul__, p, likelihood))
+            total = sum(raw)
+            totals.append(total)
+            if total > TINY:
+                self._each[place] = [one / total for one in raw]
+        whole = sum(map(float.__mul__, self.weights, totals))
+        if whole > TINY:
+            even = FORGET / len(totals)
+            self.weights = [even + (1 - FORGET) * w * t / whole for w, t in zip(self.weights, totals, strict=True)]
+        self._mix()
+        self._remember()
+
+    def _remember(self) -> None:
+        """Numbers that are seen again and again are where a jump most likely goes to."""
+        since = self._at - self._remembered_at
+        if since < REMEMBER_S:
+            return
+        weight = min(0.05, max(0.004, since / MEMORY_S))
+        self._remembered_at = self._at
+        self._seen = [seen + weight * (p - seen) for seen, p in zip(self._seen, self.p, strict=True)]
+        self._targets = _targets(self._seen)
+
+    def _mix(self) -> None:
+        first, second, third = self._each
+        a, b, c = self.weights
+        self.p = [a * x + b * y + c * z for x, y, z in zip(first, second, third, strict=True)]
+
+    def _make_room(self, slots: int) -> None:
+        size = len(self.p)
+        while size < min(1.5 * slots + 8, LARGEST):
+            size += MORE
+        more = size - len(self.p)
+        if more > 0:
+            tail = [_tail(slots) / _tail(size - more - 1) for slots in range(size - more, size)]
+            self._each = [_normal([*p, *(p[-1] * part for part in tail)]) for p in self._each]
+            self._seen = _normal([*self._seen, *(self._seen[-1] * part for part in tail)])
+            self._targets = _targets(self._seen)
+            self._mix()
+
+
+@lru_cache
+def _prior(size: int) -> Probabilities:
+    """Before anything was seen; nobody changes it."""
+    return _normal([NONE * _tail(1) * 6, *(_tail(slots) for slots in range(1, size))])
+
+
+def _tail(slots: int) -> float:
+    """A prior without a scale: a network that holds n tries holds twice as many as likely as not."""
+    return float((slots + OFFSET) ** -POWER)
+
+
+def _targets(seen: Probabilities) -> Probabilities:
+    """Where a jump goes to."""
+    return [(1 - FRESH) * a + FRESH * b for a, b in zip(seen, _prior(len(seen)), strict=True)]
+
+
+def _moved(p: Probabilities, drift: Drift, seconds: float, targets: Probabilities) -> Probabilities:
+    jump = 1.0 - math.exp(-drift.jump * seconds)
+    step = min(0.5, drift.step * seconds) * (1.0 - jump)
+    keep, half = 1.0 - jump - step, 0.5 * step
+    below, above = [p[0], *p[:-1]], [*p[1:], p[-1]]
+    return [keep * a + half * (b + c) + jump * t for a, b, c, t in zip(p, below, above, targets, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _admission(others: int, free_rate: float, size: int) -> tuple[float, ...]:
+    """For 0 … size-1 slots: the probability that a try beside `others` gets one before it is refused.
+
+    With more slots than others it does at once; else `others + 1 - slots` of them have to come free, which happens
+    as a Poisson process of `slots * free_rate`.
+    """
+    return tuple(1.0 if slots > others else _at_least(others + 1 - slots, slots * free_rate) for slots in range(size))
+
+
+def _at_least(count: int, mean: float) -> float:
+    """The probability of that many events of a Poisson process, or more."""
+    term, below = math.exp(-mean), 0.0
+    for n in range(count):
+        below += term
+        term *= mean / (n + 1)
+    return max(0.0, 1.0 - below)
+
+
+def _normal(raw: Probabilities) -> Probabilities:
+    total = sum(raw)
+    return [one / total for one in raw]

@@ -1,0 +1,55 @@
+"""How many refused tries may be risked: what they cost against what a job on the subnet saves. USD."""
+
+from dataclasses import dataclass
+
+SPEND = 0.0135
+"""The part of what the subnet saves that may be spent on refused tries."""
+MOST_PAID, MOST_FREE, LEAST = 0.045, 0.1, 0.01
+"""Refused tries a success, at most where tries are paid, where they are free, and at least: without any, nothing
+is learned about what the subnet can carry."""
+SAVED_UP = 5.0
+REFUSAL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a doomed try costs, a second of a user's waiting, and the hosted job that takes over."""
+
+    per_try: float = 0.0
+    per_second: float = 0.0
+    per_job: float = 0.0
+
+    @property
+    def refused_per_success(self) -> float:
+        """The refused tries that are worth it for each success. Where nothing has a price, as if tries were paid."""
+        refusal_usd = self.per_try + REFUSAL_S * self.per_second
+        if refusal_usd <= 0:
+            return MOST_PAID
+        most = MOST_PAID if self.per_try > 0 else MOST_FREE
+        return max(LEAST, min(most, SPEND * self.per_job / refusal_usd))
+
+    @property
+    def longest_wait_s(self) -> float:
+        """The wait that costs as much as the hosted job."""
+        return self.per_job / self.per_second if self.per_second else float("inf")
+
+
+class WasteBudget:
+    """A bucket of tokens, one for each refused try; successes fill it, and time does up to one."""
+
+    def __init__(self, prices: Prices) -> None:
+        self._part = prices.refused_per_success
+        self.tokens = SAVED_UP
+
+    def passed(self, seconds: float, refill_s: float) -> None:
+        """Time goes by: one try in `refill_s` is always paid for, or a limit that is too low would stay so."""
+        if self.tokens < 1.0:
+            self.tokens = min(1.0, self.tokens + seconds / refill_s)
+
+    def served(self) -> None:
+        """A try was served."""
+        self.tokens = min(SAVED_UP, self.tokens + self._part)
+
+    def refused(self) -> None:
+        """A try was turned away."""
+        self.tokens = max(-1.0, self.tokens - 1.0)

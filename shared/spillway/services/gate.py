@@ -1,0 +1,259 @@
+"""A routing policy with a clock, with those who wait for it, and with an operator's orders."""
+
+import asyncio
+import itertools
+import math
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+from spillway.domain.controller import Action, Ended, Reason
+from spillway.domain.overrides import AUTO, Override
+from spillway.domain.policy import SubnetPolicy
+from spillway.domain.routes import Route
+from spillway.domain.waste import Prices
+from spillway.errors import BackendFailed, BrokenAnswer, CallerError, NoCapacity, TooSlow, Unreachable
+from spillway.ports import Clock
+
+LONGEST_REST_S = 60.0
+CHANGES_KEPT = 50
+MODELS_PER_ROUTE = 256
+
+Go = Literal["subnet", "fallback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a request goes first, and why. `key` names it to the policy."""
+
+    key: int
+    go: Go
+    reason: Reason
+
+
+class Gate:
+    """The gate of one route and model in this instance. `name` is its name for people and other instances."""
+
+    def __init__(self, name: str, policy: SubnetPolicy, monotonic: Clock, chance: Random):
+        self.name, self.policy = name, policy
+        self.override: Override = AUTO
+        self.reasons: Counter[str] = Counter()
+        self.changes: deque[dict[str, Any]] = deque(maxlen=CHANGES_KEPT)
+        self._monotonic, self._chance = monotonic, chance
+        self._keys = itertools.count()
+        self._waiting: dict[int, asyncio.Future[Action]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
+        self._rest_until = -math.inf
+        self._was = (True, 0)
+        self.started = False
+        """Whether what others had learned before was looked at."""
+
+    @property
+    def used(self) -> bool:
+        """Whether a request has come."""
+        return bool(self.reasons)
+
+    def start_from(self, report: Mapping[str, Any] | None) -> None:
+        """Begin with what an earlier instance had learned, if any has."""
+        self.started = True
+        if report and not self.used:
+            self.policy.start_from(report)
+
+    def report(self) -> dict[str, Any]:
+        """What other instances are to know."""
+        return dict(self.policy.report(self._monotonic()))
+
+    async def enter(self, within_s: float) -> Entry:
+        """Where a request goes. It may wait for a slot, at most `within_s` seconds."""
+        key, now = next(self._keys), self._monotonic()
+        if barred := self._barred(now):
+            return self._entry(Action(key, "fallback", barred))
+        if self.override.mode == "off":
+            return self._entry(self.force(key))
+        actions = self.policy.arrive(key, now)
+        own = next((action for action in actions if action.key == key), None)
+        self._carry_out([action for action in actions if action is not own])
+        return self._entry(own or await self._wait(key, within_s))
+
+    def _barred(self, now: float) -> Reason | None:
+        if now < self._rest_until:
+            return "resting"
+        return "capped" if self._chance.random() >= self.override.max_share else None
+
+    def _entry(self, action: Action) -> Entry:
+        self.reasons[action.reason] += 1
+        self._note_change(action.reason)
+        return Entry(action.key, action.go, action.reason)
+
+    async def _wait(self, key: int, within_s: float) -> Action:
+        decided = self._waiting[key] = asyncio.get_running_loop().create_future()
+        self._set_alarm()
+        try:
+            async with asyncio.timeout(within_s):
+                action: Action = await decided
+                return action
+        except TimeoutError:
+            return self._give_up(key, decided)
+        except asyncio.CancelledError:
+            if self._give_up(key, decided).go == "subnet":
+                self.ended(key, Ended.CANCELED)
+            raise
+        finally:
+            self._waiting.pop(key, None)
+
+    def _give_up(self, key: int, decided: "asyncio.Future[Action]") -> Action:
+        """Leave the queue, unless the decision fell in this very moment."""
+        if decided.done() and not decided.cancelled():
+            return decided.result()
+        self._waiting.pop(key, None)
+        self._carry_out(self.policy.leave(key, self._monotonic()))
+        return Action(key, "fallback", "overtime")
+
+    def force(self, key: int | None = None) -> Action:
+        """Open a try that was decided on elsewhere."""
+        key = next(self._keys) if key is None else key
+        self.policy.force(key, self._monotonic())
+        return Action(key, "subnet", "asked")
+
+    def next_key(self) -> int:
+        """A name for one more hosted job."""
+        return next(self._keys)
+
+    def ended(self, key: int, how: Ended, retry_after_s: float | None = None) -> None:
+        """A try's connection ended; the subnet may have asked to be left alone for a while."""
+        now = self._monotonic()
+        if retry_after_s:
+            self._rest_until = now + min(retry_after_s, LONGEST_REST_S)
+        elif how is Ended.SERVED:
+            self._rest_until = -math.inf
+        self._carry_out(self.policy.ended(key, how, now))
+        self._note_change(how.value)
+
+    def beaten(self, key: int) -> None:
+        """Hosted inference answered first."""
+        self._carry_out(self.policy.beaten(key, self._monotonic()))
+
+    def may_hedge(self, key: int) -> bool:
+        """Whether hosted inference may be started beside a slow try."""
+        return self.policy.may_hedge(key, self._monotonic())
+
+    def hosted_began(self, key: int) -> None:
+        """A hosted job starts."""
+        self.policy.hosted_began(key, self._monotonic())
+
+    def hosted_ended(self, key: int, seconds: float | None) -> None:
+        """A hosted job is over."""
+        self.policy.hosted_ended(key, seconds, self._monotonic())
+
+    def merge(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take in what other instances report."""
+        self._carry_out(self.policy.merge(reports, self._monotonic()))
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            waiting = self._waiting.pop(action.key, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(action)
+            elif action.go == "subnet":
+                self._carry_out(self.policy.ended(action.key, Ended.CANCELED, self._monotonic()))
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        wake_at = self.policy.wake_at()
+        if wake_at == math.inf or (self._alarm and self._alarm_at <= wake_at):
+            return
+        if self._alarm:
+            self._alarm.cancel()
+        self._alarm_at = wake_at
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, wake_at - self._monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm, self._alarm_at = None, math.inf
+        self._carry_out(self.policy.tick(self._monotonic()))
+
+    def _note_change(self, cause: str) -> None:
+        """Keep what has changed for people: up or down, and the limit by a fifth or more."""
+        limit = round(self.policy.limit)
+        up, before = self._was
+        now_up = self.policy.up if cause not in ("room", "served") else up or self.policy.up
+        if now_up != up or abs(limit - before) > max(1.0, before / 5):
+            self._was = (now_up, limit)
+            self.changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": self._monotonic()})
+
+    def describe(self) -> dict[str, Any]:
+        """The state of the policy for people."""
+        policy, now = self.policy, self._monotonic()
+        return {
+            "mode": self.override.mode,
+            "max_share": self.override.max_share,
+            "up": policy.up,
+            "limit": round(policy.limit, 2),
+            "open": policy.open,
+            "waiting": policy.waiting,
+            "job_seconds": {"mean": round(policy.jobs.mean_s, 2), "p95": round(policy.jobs.p95_s, 2)},
+            "refusal_seconds": round(policy.refusals.window_s, 2),
+            "health": round(policy.health.rate, 3),
+            "waste_tokens": round(policy.waste.tokens, 2),
+            "peers": len(policy.peers),
+            "reasons": dict(self.reasons),
+            "changes": [
+                {
+                    **{k: v for k, v in change.items() if k != "monotonic"},
+                    "seconds_ago": round(now - change["monotonic"]),
+                }
+                for change in reversed(self.changes)
+            ],
+        }
+
+
+def how_it_ended(error: BaseException | None, *, doubtful: bool) -> Ended:
+    """What an outcome tells the policy; the 503 of a doubtful request may be its own doing."""
+    if error is None:
+        return Ended.SERVED
+    if isinstance(error, NoCapacity):
+        kind = Ended.UNREACHABLE if isinstance(error, Unreachable) else Ended.REFUSED
+        return Ended.CALLER if doubtful else kind
+    table = ((TooSlow, Ended.TIMEOUT), ((BrokenAnswer, BackendFailed), Ended.BROKEN), (CallerError, Ended.CALLER))
+    return next((how for types, how in table if isinstance(error, types)), Ended.CANCELED)
+
+
+class Gates:
+    """One gate for each route and model: the most recent models of a route have their own, the rest share one."""
+
+    def __init__(self, monotonic: Clock, chance: Random):
+        self._monotonic, self._chance = monotonic, chance
+        self._by_route: dict[str, OrderedDict[str, Gate]] = {}
+
+    def of(self, route: Route, model: str) -> Gate:
+        """The gate of a model that a route serves."""
+        model = model if route.model == "*" else route.model
+        models = self._by_route.setdefault(f"{route.pipeline} {route.model}", OrderedDict())
+        gate = models.get(model)
+        if gate is None:
+            return self._admit(route, models, model)
+        models.move_to_end(model)
+        return gate
+
+    def _admit(self, route: Route, models: "OrderedDict[str, Gate]", model: str) -> Gate:
+        if len(models) >= MODELS_PER_ROUTE:
+            idle = next((name for name, gate in models.items() if not gate.policy.open and name != "*"), None)
+            if idle is None:
+                return models.setdefault("*", self._make(route, "*"))
+            del models[idle]
+        return models.setdefault(model, self._make(route, model))
+
+    def _make(self, route: Route, model: str) -> Gate:
+        usd_per_job = route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
+        prices = Prices(route.usd_per_try, route.usd_per_second, usd_per_job)
+        policy = SubnetPolicy(route.pipeline, prices, self._chance, patience_s=route.subnet_timeout)
+        return Gate(f"{route.pipeline} {model}", policy, self._monotonic, self._chance)
+
+    def now(self) -> float:
+        """The time of the policies' clock."""
+        return self._monotonic()
+
+    def __iter__(self) -> Iterator[Gate]:
+        return (gate for models in self._by_route.values() for gate in models.values())
