@@ -4,10 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from spillway import assembly_balancer
+from spillway.assembly.balancer import timed_rounds
 from spillway.settings import load_settings
 
-rounds = assembly_balancer.balancer(load_settings())
+rounds = timed_rounds(load_settings())
 
 
 @functions_framework.aio.http

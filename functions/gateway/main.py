@@ -4,7 +4,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from spillway.assembly import front_door
+from spillway.assembly.gateway import front_door
 from spillway.settings import load_settings
 
 app = front_door(load_settings())

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     start_block: int | None = Field(default=None, ge=0)
     confirmations: int | None = Field(default=None, ge=0)
     discord_webhook_url: SecretStr | None = None
+    deployment: Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9-]{0,13}[a-z0-9])?$")] = "spillway"
+    compute_group: Annotated[str, Field(pattern=r"^[^/]+/[^/]+/[^/]+$")] | None = None
     tensordock_url: HttpUrl = "https://dashboard.tensordock.com"
     tensordock_api_token: SecretStr | None = Field(default=None, validation_alias="TENSORDOCK_API_TOKEN")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from spillway.assembly import front_door
+from spillway.assembly.gateway import front_door
 from spillway.cli.serve import server
 from spillway.settings import Settings
 

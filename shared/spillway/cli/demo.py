@@ -142,7 +142,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _serving(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
-    from spillway.assembly import front_door  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.gateway import front_door  # noqa: PLC0415 (--help need not load the house)
 
     serving = _Server(server(front_door(settings), HOST, 0).config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

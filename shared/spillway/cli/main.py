@@ -5,6 +5,7 @@ import sys
 import typer
 
 from spillway.cli.demo import demo
+from spillway.cli.policy import app as policy
 from spillway.cli.serve import serve
 from spillway.cli.simulate import simulate
 from spillway.errors import SpillwayError
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.add_typer(policy, name="policy")
 app.command()(simulate)
 
 

@@ -20,7 +20,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
 ) -> None:
     """Serve the front door in one process. It is ready when GET /readyz answers 200."""
-    from spillway.assembly import front_door  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.gateway import front_door  # noqa: PLC0415 (--help need not load the house)
 
     settings = load_settings()
     check_bind(settings, host)

@@ -7,10 +7,13 @@ never for a log.
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from spillway.errors import BadSettings
 
 CONFIG_DIR = "/etc/spillway"
 STATE_DIR = "/var/lib/spillway"
@@ -60,6 +63,15 @@ class Secrets:
     orch_secret: SecretStr | None = None
     eth_password: SecretStr | None = None
     eth_keystore: SecretStr | None = None
+
+    @classmethod
+    def read(cls, orchestrator: Orchestrator, environment: Mapping[str, str]) -> "Secrets":
+        """The values that the `_env` fields name. Raises BadSettings for a name that is not set."""
+        names = (orchestrator.orch_secret_env, orchestrator.eth_password_env, orchestrator.eth_keystore_env)
+        for name in names:
+            if name and not environment.get(name):
+                raise BadSettings(f"[routes.burst.orchestrator] takes a secret from {name}, which is not set")
+        return cls(*(SecretStr(environment[name]) if name else None for name in names))
 
     def files(self) -> dict[str, SecretStr]:
         """The secrets that are given, by the file each is written to."""

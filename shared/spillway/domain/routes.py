@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from spillway.domain.burst_terms import BurstTerms
 from spillway.domain.inputs import PLACEHOLDERS, placeholders_in
+from spillway.domain.pace import first_guess
 from spillway.domain.pipelines import PIPELINES
 from spillway.errors import BadSettings
 
@@ -29,6 +31,10 @@ class Provider(_Table):
 class Fallback(_Table):
     """A hosted model that can stand in for a subnet model.
 
+    `deployment` can be scaled by the balancer: `usd_per_warm_second` and `cold_start` (seconds) say what it is worth
+    to keep up to `max_instances` of it warm; `billed` whether idle instances alone are paid by the second ("kept"),
+    or all that are online.
+
     `limits` clamps a number to what the model takes, `multiples` rounds it; `outputs_per_job` splits a request for
     more pictures than one job gives; `context_tokens` is the model's window, where it is larger than the subnet's.
     """
@@ -43,6 +49,10 @@ class Fallback(_Table):
     outputs_per_job: int = Field(default=1, ge=1)
     context_tokens: int | None = Field(default=None, ge=1)
     timeout: float | None = Field(default=None, gt=0)
+    usd_per_warm_second: float = Field(default=0.001, ge=0)
+    cold_start: float = Field(default=60.0, ge=0)
+    max_instances: int = Field(default=4, ge=1)
+    billed: Literal["kept", "online"] = "online"
 
     @cached_property
     def placeholders(self) -> frozenset[str]:
@@ -72,6 +82,13 @@ class Route(_Table):
     stream: Literal["live", "whole"] = "live"
     context_tokens: int | None = Field(default=None, ge=1)
     fallbacks: tuple[Fallback, ...] = ()
+    burst: BurstTerms | None = None
+
+    @model_validator(mode="after")
+    def _bursts_for_one_model(self) -> "Route":
+        if self.burst and self.model == "*":
+            raise ValueError('a [routes.burst] table needs a model by name, not "*": machines are made for one model')
+        return self
 
     @field_validator("pipeline")
     @classmethod
@@ -87,6 +104,11 @@ class Route(_Table):
         if not math.isfinite(value):
             raise ValueError("must be a finite number of seconds")
         return value
+
+    @property
+    def usual_s(self) -> float:
+        """How long a job takes that nothing is known of yet, in seconds."""
+        return first_guess(self.pipeline)[0]
 
     @property
     def path(self) -> str:

@@ -75,6 +75,7 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/readyz", pages.health, methods=["GET"]),
         Route("/metrics", _metrics(house), methods=["GET"]),
         Route("/api/stats", pages.stats(house.status), methods=["GET"]),
+        Route("/api/policy", _policy(house.inference), methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
         Route("/", pages.status_page(house.status), methods=["GET"]),
     ]
@@ -93,6 +94,14 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
 def _models(service: InferenceService) -> pages.Page:
     async def page(_: Request) -> Response:
         return JSONResponse(openai.models(service.backends.routes))
+
+    return page
+
+
+def _policy(service: InferenceService) -> pages.Page:
+    async def page(_: Request) -> Response:
+        gates = service.backends.gates
+        return JSONResponse({"routes": {gate.name: gate.describe() for gate in gates if gate.used}})
 
     return page
 

@@ -18,7 +18,7 @@ from spillway.errors import BackendFailed, BrokenAnswer, CallerError, NoCapacity
 from spillway.ports import Clock
 
 LONGEST_REST_S = 60.0
-CHANGES_KEPT = 50
+CHANGES_KEPT, CHANGES_TOLD = 50, 5
 MODELS_PER_ROUTE = 256
 
 Go = Literal["subnet", "fallback"]
@@ -64,7 +64,8 @@ class Gate:
 
     def report(self) -> dict[str, Any]:
         """What other instances are to know."""
-        return dict(self.policy.report(self._monotonic()))
+        changes = self._told_changes()[:CHANGES_TOLD]
+        return {**self.policy.report(self._monotonic()), "reasons": dict(self.reasons), "changes": changes}
 
     async def enter(self, within_s: float) -> Entry:
         """Where a request goes. It may wait for a slot, at most `within_s` seconds."""
@@ -183,9 +184,13 @@ class Gate:
             self._was = (now_up, limit)
             self.changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": self._monotonic()})
 
+    def _told_changes(self) -> list[dict[str, Any]]:
+        now = self._monotonic()
+        return [{**one, "seconds_ago": round(now - one["seconds_ago"])} for one in reversed(self.changes)]
+
     def describe(self) -> dict[str, Any]:
         """The state of the policy for people."""
-        policy, now = self.policy, self._monotonic()
+        policy = self.policy
         return {
             "mode": self.override.mode,
             "max_share": self.override.max_share,
@@ -199,13 +204,7 @@ class Gate:
             "waste_tokens": round(policy.waste.tokens, 2),
             "peers": len(policy.peers),
             "reasons": dict(self.reasons),
-            "changes": [
-                {
-                    **{k: v for k, v in change.items() if k != "monotonic"},
-                    "seconds_ago": round(now - change["monotonic"]),
-                }
-                for change in reversed(self.changes)
-            ],
+            "changes": self._told_changes(),
         }
 
 

@@ -1,11 +1,10 @@
-"""The one place that names adapters: it reads the settings and puts the house together."""
+"""Puts the HTTP front door together."""
 
 import asyncio
 import logging
 import os
 import time
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
@@ -15,12 +14,12 @@ from spillway.adapters.media_http import HttpMedia, PublicResolver
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
-from spillway.domain.routes import Fallback, Routes, RoutesFile, parse_routes, with_builtin
+from spillway.assembly.state import load_routes, open_store
+from spillway.domain.routes import Fallback, Routes
 from spillway.edge.app import FrontDoor, House, create_app
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
-from spillway.ports.store import Store
 from spillway.services.exchange import Exchange
 from spillway.services.gate import Gates
 from spillway.services.inference import InferenceService
@@ -81,19 +80,6 @@ class Ledgers:
             ledger.record(served)
 
 
-def load_routes(settings: Settings) -> Routes:
-    """The routes file over the built-in routes. Raises BadSettings."""
-    text = resources.files("spillway").joinpath("builtin_routes.toml").read_text()
-    builtin = parse_routes(text, source="the built-in routes")
-    if settings.routes is None:
-        return with_builtin(RoutesFile(), builtin)
-    try:
-        own = settings.routes.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"SPILLWAY_ROUTES: {settings.routes} can't be read ({type(error).__name__})") from error
-    return with_builtin(parse_routes(own, source=str(settings.routes)), builtin)
-
-
 def _check(settings: Settings) -> None:
     if settings.subnet_url is None:
         log.warning("SPILLWAY_SUBNET_URL is not set: only hosted inference answers")
@@ -106,29 +92,6 @@ def _check(settings: Settings) -> None:
         scheme = getattr(settings, name).partition("://")[0]
         if scheme in ("pubsub", "gs"):
             raise BadSettings(f"SPILLWAY_{name.upper()}: {scheme}:// is not in this release")
-
-
-def open_store(settings: Settings) -> Store:
-    """The store that instances share. Nothing is opened or connected yet. Raises BadSettings."""
-    scheme, _, place = settings.state.partition("://")
-    if scheme == "memory":
-        if os.environ.get("K_SERVICE"):
-            raise BadSettings("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
-        from spillway.adapters.memory_store import MemoryStore  # noqa: PLC0415 (by scheme)
-
-        return MemoryStore()
-    if scheme == "sqlite":
-        from spillway.adapters.sqlite_store import SqliteStore  # noqa: PLC0415 (by scheme)
-
-        if not place.removeprefix("/"):
-            raise BadSettings("SPILLWAY_STATE: sqlite:///PATH needs a path")
-        return SqliteStore(Path(place.removeprefix("/")) if not place.startswith("//") else Path(place[1:]))
-    from spillway.adapters.firestore_store import FirestoreStore  # noqa: PLC0415 (by scheme)
-
-    project, _, database = place.partition("/")
-    if not project:
-        raise BadSettings("SPILLWAY_STATE: must be firestore://PROJECT/DATABASE")
-    return FirestoreStore(project, database or "(default)")
 
 
 def _artifacts(settings: Settings) -> Artifacts:

@@ -1,0 +1,1 @@
+"""The one place that names adapters: each module reads the settings and puts one function's house together."""

@@ -1,0 +1,46 @@
+"""What every function needs: the routes in force, and the store that instances share."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from spillway.domain.routes import Routes, RoutesFile, parse_routes, with_builtin
+from spillway.errors import BadSettings
+from spillway.ports.store import Store
+from spillway.settings import Settings
+
+
+def load_routes(settings: Settings) -> Routes:
+    """The routes file over the built-in routes. Raises BadSettings."""
+    text = resources.files("spillway").joinpath("builtin_routes.toml").read_text()
+    builtin = parse_routes(text, source="the built-in routes")
+    if settings.routes is None:
+        return with_builtin(RoutesFile(), builtin)
+    try:
+        own = settings.routes.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"SPILLWAY_ROUTES: {settings.routes} can't be read ({type(error).__name__})") from error
+    return with_builtin(parse_routes(own, source=str(settings.routes)), builtin)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that instances share. Nothing is opened or connected yet. Raises BadSettings."""
+    scheme, _, place = settings.state.partition("://")
+    if scheme == "memory":
+        if os.environ.get("K_SERVICE"):
+            raise BadSettings("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
+        from spillway.adapters.memory_store import MemoryStore  # noqa: PLC0415 (by scheme)
+
+        return MemoryStore()
+    if scheme == "sqlite":
+        from spillway.adapters.sqlite_store import SqliteStore  # noqa: PLC0415 (by scheme)
+
+        if not place.removeprefix("/"):
+            raise BadSettings("SPILLWAY_STATE: sqlite:///PATH needs a path")
+        return SqliteStore(Path(place.removeprefix("/")) if not place.startswith("//") else Path(place[1:]))
+    from spillway.adapters.firestore_store import FirestoreStore  # noqa: PLC0415 (by scheme)
+
+    project, _, database = place.partition("/")
+    if not project:
+        raise BadSettings("SPILLWAY_STATE: must be firestore://PROJECT/DATABASE")
+    return FirestoreStore(project, database or "(default)")

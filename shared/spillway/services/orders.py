@@ -1,0 +1,62 @@
+"""An operator's orders over the policy, and what all instances say of it: `spillway policy show|set|reset`."""
+
+from typing import Any
+
+from spillway.domain.overrides import Override, from_document
+from spillway.domain.routes import Routes
+from spillway.errors import BadSettings
+from spillway.ports.store import Store
+from spillway.services.exchange import OVERRIDES, REPORTS
+
+
+class Orders:
+    """Orders by route: `PIPELINE`, or `PIPELINE MODEL`. They reach each instance with its next exchange."""
+
+    def __init__(self, store: Store, routes: Routes):
+        self._store, self._routes = store, routes
+
+    async def set(self, route: str, override: Override) -> str:
+        """Give an order; its route's full name. Raises BadSettings for a route that there is none of."""
+        name = self._known(route)
+        await self._store.write(OVERRIDES, name, {"mode": override.mode, "max_share": override.max_share})
+        return name
+
+    async def reset(self, route: str) -> str:
+        """Take an order back."""
+        name = self._known(route)
+        await self._store.delete(OVERRIDES, name)
+        return name
+
+    async def show(self) -> dict[str, Any]:
+        """Orders, and the last that each instance has told, by route."""
+        orders, reports = await self._store.list(OVERRIDES), await self._store.list(REPORTS)
+        told: dict[str, dict[str, Any]] = {}
+        for report in reports:
+            gates = report.body.get("gates")
+            for name, gate in gates.items() if isinstance(gates, dict) else ():
+                told.setdefault(name, {})[report.key] = _summary(gate, report.updated)
+        in_force = {one.key: from_document(one.body) for one in orders}
+        return {
+            "orders": {name: {"mode": one.mode, "max_share": one.max_share} for name, one in in_force.items()},
+            "routes": {name: {"instances": told[name]} for name in sorted(told)},
+        }
+
+    def _known(self, route: str) -> str:
+        name = " ".join(route.split())
+        known = sorted({one.pipeline for one in self._routes})
+        if name.split(" ")[0] not in known:
+            raise BadSettings(f"--route {route}: there is no route of that pipeline; use one of {', '.join(known)}")
+        return name
+
+
+def _summary(gate: dict[str, Any], told_at: float) -> dict[str, Any]:
+    slots = gate.get("slots") or [1.0]
+    return {
+        "told_at": told_at,
+        "up": gate.get("up"),
+        "limit": round(sum(count * p for count, p in enumerate(slots)), 2),
+        "job_seconds": gate.get("job_s", [None])[0],
+        "refusal_seconds": gate.get("refusal_s"),
+        "reasons": gate.get("reasons", {}),
+        "changes": gate.get("changes", []),
+    }
