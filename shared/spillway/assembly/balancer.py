@@ -30,7 +30,7 @@ from spillway.settings import Settings
 
 
 def timed_rounds(settings: Settings) -> Balancing:
-    """The timed rounds. Raises BadSettings; nothing is connected yet."""
+    """The balancer's rounds. Raises BadSettings; nothing is connected yet."""
     if settings.push_audience is not None:
         raise BadSettings(
             "SPILLWAY_PUSH_AUDIENCE: tokens are not checked in this release; unset it, and let only the scheduler's "

@@ -16,11 +16,11 @@ from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.state import load_routes, open_store
 from spillway.domain.routes import Fallback, Routes
-from spillway.edge.app import FrontDoor, House, create_app
+from spillway.edge.app import Beside, FrontDoor, House, create_app
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
-from spillway.services.exchange import Exchange
+from spillway.services.exchange import Capacities, Exchange
 from spillway.services.gate import Gates
 from spillway.services.inference import InferenceService
 from spillway.services.keeping import Keeper
@@ -33,8 +33,11 @@ from spillway.settings import Settings
 log = logging.getLogger("spillway")
 
 
-def front_door(settings: Settings) -> FrontDoor:
-    """The HTTP front door. Raises BadSettings; nothing is connected yet."""
+def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> FrontDoor:
+    """The HTTP front door. Raises BadSettings; nothing is connected yet.
+
+    `beside` runs for as long as the application does, where that has a processor between requests.
+    """
     _check(settings)
     routes = load_routes(settings)
     pool, public = HttpPool(), HttpPool(resolver=PublicResolver)
@@ -42,7 +45,7 @@ def front_door(settings: Settings) -> FrontDoor:
     artifacts = _artifacts(settings)
     status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
     store, gates = open_store(settings), Gates(time.monotonic, Random())
-    exchange = Exchange(store, gates, tallying, epoch=time.time)
+    exchange = Exchange(store, gates, tallying, epoch=time.time, capacities=_capacities(settings, pool))
     spending = Spending(store, settings.fallback_usd_per_day, epoch=time.time)
     hosted = _hosted(settings, routes, pool, media)
     backends = Backends(
@@ -65,7 +68,8 @@ def front_door(settings: Settings) -> FrontDoor:
         await asyncio.gather(pool.aclose(), public.aclose())
 
     service = InferenceService(backends, keeper)
-    return create_app(House(service, artifacts, media, status, metrics, room, settings.public_url, close))
+    always = (exchange.keep_up, *beside) if beside else ()
+    return create_app(House(service, artifacts, media, status, metrics, room, settings.public_url, close, always))
 
 
 class Ledgers:
@@ -78,6 +82,14 @@ class Ledgers:
         """Write into each."""
         for ledger in self._ledgers:
             ledger.record(served)
+
+
+def _capacities(settings: Settings, pool: HttpPool) -> Capacities | None:
+    if settings.subnet_cli_url is None:
+        return None
+    from spillway.adapters.gateway_cli import GatewayCli  # noqa: PLC0415 (only where there is one)
+
+    return GatewayCli(pool, base_url=settings.subnet_cli_url).capacities
 
 
 def _check(settings: Settings) -> None:

@@ -1,7 +1,9 @@
 """`spillway serve`: every function in one process."""
 
+import asyncio
 import ipaddress
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
@@ -13,6 +15,7 @@ from spillway.settings import Settings, load_settings
 
 # A stream in flight gets this long to end when the process is asked to stop.
 GRACE_S = 10
+MINUTE_S = 60.0
 
 
 def serve(
@@ -25,7 +28,20 @@ def serve(
     settings = load_settings()
     check_bind(settings, host)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    server(front_door(settings), host, port).run()
+    server(front_door(settings, beside=[every_minute(settings)]), host, port).run()
+
+
+def every_minute(settings: Settings) -> Callable[[], Awaitable[None]]:
+    """The timed functions, as a scheduler calls them in the cloud."""
+    from spillway.assembly.balancer import timed_rounds  # noqa: PLC0415 (--help need not load the house)
+
+    async def rounds() -> None:
+        balancer = timed_rounds(settings)
+        while True:
+            await asyncio.sleep(MINUTE_S)
+            await balancer.round()
+
+    return rounds
 
 
 def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:

@@ -1,6 +1,7 @@
 """The front door: every path, and who answers it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ from spillway.ports import Artifacts, Exposition, Media
 from spillway.services.inference import InferenceService
 from spillway.services.status import Status
 
+Beside = Callable[[], Awaitable[None]]
+"""Something that runs for as long as the application does."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -38,6 +42,7 @@ class House:
     room: Room
     public_url: str | None
     close: Callable[[], Awaitable[None]]
+    beside: Sequence[Beside] = ()
 
 
 class FrontDoor:
@@ -83,7 +88,11 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.ensure_future(one()) for one in house.beside]
         yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await house.close()
 
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)

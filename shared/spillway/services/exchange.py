@@ -8,12 +8,12 @@ Reports are whole states under the instance's own name; those that are old are n
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from spillway.domain.overrides import AUTO, from_document
 from spillway.domain.peers import VERSION
-from spillway.errors import StoreUnavailable
+from spillway.errors import Overflow, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
 from spillway.services.gate import Gate, Gates
@@ -27,13 +27,20 @@ TALLY_EVERY_S = 10.0
 IDLE_S = 5.0
 READ_FIRST_S = 0.1
 SWEPT_AFTER_S = 3600.0
+CAPACITIES_EVERY_S = 60.0
+
+Capacities = Callable[[], Awaitable[Mapping[tuple[str, str], int]]]
+"""Asks the gateway for the slots of its orchestrators, by pipeline and model. Raises Overflow."""
 
 
 class Exchange:
     """The exchange of one instance. `epoch` is the clock that instances share."""
 
-    def __init__(self, store: Store, gates: Gates, tallying: Tallying, *, epoch: Clock):
+    def __init__(
+        self, store: Store, gates: Gates, tallying: Tallying, *, epoch: Clock, capacities: Capacities | None = None
+    ):
         self._store, self._gates, self._tallying, self._epoch = store, gates, tallying, epoch
+        self._capacities, self._asked_at = capacities, -1e18
         self._name = ""
         self._at = self._tallied_at = -1e18
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +83,7 @@ class Exchange:
             async with asyncio.timeout(PERIOD_S):
                 await self._hear()
                 await self._tell()
+            await self._ask_gateway()
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("what other instances know can't be had now: %s", error or "the store is slow")
 
@@ -106,6 +114,21 @@ class Exchange:
         for document in documents:
             if now - document.updated > SWEPT_AFTER_S:
                 await self._store.delete(REPORTS, document.key)
+
+    async def _ask_gateway(self) -> None:
+        """What the gateway says of its orchestrators is where the policy begins, and hears of new ones."""
+        now = self._epoch()
+        if self._capacities is None or now - self._asked_at < CAPACITIES_EVERY_S:
+            return
+        self._asked_at = now
+        try:
+            async with asyncio.timeout(PERIOD_S):
+                told = await self._capacities()
+        except (Overflow, TimeoutError) as error:
+            log.info("the gateway does not tell its orchestrators' slots: %s", error or "it is slow")
+            return
+        for gate in self._gates:
+            gate.expect(told.get(gate.pipeline_and_model))
 
     async def _tell(self) -> None:
         now = self._epoch()

@@ -48,6 +48,7 @@ class Gate:
         self._alarm_at = math.inf
         self._rest_until = -math.inf
         self._was = (True, 0)
+        self._expected: int | None = None
         self.started = False
         """Whether what others had learned before was looked at."""
 
@@ -55,6 +56,18 @@ class Gate:
     def used(self) -> bool:
         """Whether a request has come."""
         return bool(self.reasons)
+
+    @property
+    def pipeline_and_model(self) -> tuple[str, str]:
+        """Whose gate this is."""
+        pipeline, _, model = self.name.partition(" ")
+        return pipeline, model
+
+    def expect(self, slots: int | None) -> None:
+        """The gateway tells how many slots its orchestrators have; only news count."""
+        if slots is not None and slots != self._expected:
+            self._expected = slots
+            self.policy.slots.expect(slots)
 
     def start_from(self, report: Mapping[str, Any] | None) -> None:
         """Begin with what an earlier instance had learned, if any has."""

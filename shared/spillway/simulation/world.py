@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from spillway.domain.controller import Action, Controller, Ended
+from spillway.domain.warm import WarmRule
+from spillway.domain.warm_terms import WarmTerms
 from spillway.simulation.agenda import Agenda
 from spillway.simulation.hosted import HostedModel
 from spillway.simulation.load import Luck
@@ -14,6 +16,8 @@ from spillway.simulation.scenario import PipelineLoad
 from spillway.simulation.subnet import Subnet, SubnetTry
 
 SAMPLES = 600
+BALANCER_S = 60.0
+MOST_WARM = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +69,7 @@ class World:
         self.hosted = HostedModel(load.fallback)
         self.instances = [Instance(controller) for controller in controllers]
         self._jobs: dict[int, Job] = {}
+        self._warm = WarmRule(_warm_terms(load), 0.0)
         self.tally = Tally()
         self.samples: list[Sample] = []
         self._delay_s, self._period_s = delay_s, period_s
@@ -74,6 +79,8 @@ class World:
         self._feed(iter(enumerate(lucks)))
         for place in range(SAMPLES + 1):
             self._agenda.at(seconds * place / SAMPLES, self._sample)
+        for minute in range(1, int(seconds // BALANCER_S) + 1):
+            self._agenda.at(minute * BALANCER_S, self._balance)
         if len(self.instances) > 1:
             for place in range(len(self.instances)):
                 first = self._period_s * (place + 1) / len(self.instances)
@@ -152,6 +159,7 @@ class World:
 
     def _fall_back(self, job: Job) -> None:
         job.hosted = True
+        self._warm.observe(self._agenda.now)
         began = self._agenda.now
         job.instance.controller.hosted_began(job.key, began)
         self.hosted.run(self._agenda, lambda: self._hosted_answer(job, began))
@@ -189,6 +197,10 @@ class World:
         if now < seconds:
             self._agenda.after(self._period_s, lambda: self._publish(place, seconds))
 
+    def _balance(self) -> None:
+        """The balancer's timed round."""
+        self.hosted.keep(self._warm.wanted(self._agenda.now), self._agenda.now)
+
     def _sample(self) -> None:
         tally, now = self.tally, self._agenda.now
         controllers = [instance.controller for instance in self.instances]
@@ -212,3 +224,17 @@ class World:
         """What hosted inference has cost."""
         terms = self._load.fallback
         return self.hosted.jobs * terms.usd_per_job + self.hosted.kept_s(now) * terms.usd_per_warm_second
+
+
+def _warm_terms(load: PipelineLoad) -> WarmTerms:
+    """Instances that are kept warm are paid by the second, busy or not; others only by the job."""
+    hosted = load.fallback
+    return WarmTerms(
+        usd_per_warm_second=hosted.usd_per_warm_second,
+        cold_start_s=hosted.cold_start,
+        usd_per_second=load.prices.per_second,
+        service_s=hosted.seconds,
+        max_instances=MOST_WARM,
+        billed="kept",
+        round_s=BALANCER_S,
+    )
