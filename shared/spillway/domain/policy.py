@@ -28,12 +28,17 @@ DARING, HOPE = 0.6, 0.3
 WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.6, 0.3, 40.0, 1.5
 """The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
 than expected a request waits on."""
+CURIOUS = 1.2
+"""A lively network is explored up to this much more than the prices alone allow, a calm one less."""
+CURIOUS_SHARED = 0.7
 SLIP, SLIP_SHARED = 0.1, 0.6
 SPURIOUS, SPURIOUS_QUICK, UNREACHABLE = 0.01, 0.3, 0.1
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
 EARLIER = 0.8
 """How much of what an earlier instance had learned is taken over."""
 SOON_S, LATER_S = 0.01, 1.0
+MOST_ROOM = 8
+"""No request begins more tries at once."""
 PROBES_EVERY_S = 20.0
 """At the least one risky try is paid for in this time, or five jobs'."""
 
@@ -118,6 +123,22 @@ class SubnetPolicy:
         """See Controller. A probe is given up early, as the next one waits for it."""
         return min(self._patience_s, self._slow_s) if self.probing.key is not None else self._patience_s
 
+    def room(self, now: float) -> int:
+        """How many tries of one request could begin at once, `MOST_ROOM` at most.
+
+        All that are sure of a slot, and one more where the waste budget pays for its risk: without that one, whoever
+        asks again and again for several pictures would never learn that there is room for them.
+        """
+        self._advance(now)
+        if self._queue or self.health.ill:
+            return 0
+        for more in range(MOST_ROOM):
+            others = self.open + more
+            risk = 1.0 - self.slots.chance(others, self._free_rate)
+            if risk > SURE:
+                return more + (risk <= SURE + self._daring(others))
+        return MOST_ROOM
+
     def wake_at(self) -> float:
         """See Controller: the next end of a wait, or when a try is old enough to be known to have its slot."""
         if not self._queue:
@@ -171,7 +192,6 @@ class SubnetPolicy:
         tried.beaten = True
         self._hedges = min(HEDGES, self._hedges + 1.0)
         self.health.failed(hung=True)
-        self.jobs.served(now - tried.began, alone=False)
         if self.probing.over(key):
             self.probing.failed(now, self._slow_s)
         return self._release()
@@ -250,10 +270,10 @@ class SubnetPolicy:
             self._admitted(tried)
         self.slots.alive()
         self.probing.alive()
-        self.waste.served()
+        self.waste.served((CURIOUS - self.slots.weights[0]) * (CURIOUS_SHARED if len(self.peers) else 1.0))
+        self.jobs.served(self._at - tried.began, alone=tried.others < self.slots.mean() - 1.5)
         if not tried.beaten:
             self.health.good()
-            self.jobs.served(self._at - tried.began, alone=tried.others < self.slots.mean() - 1.5)
 
     def _turned_away(self, tried: OpenTry, how: Ended, *, probe: bool) -> None:
         older = sum(other.began <= tried.began for other in self._open.values())

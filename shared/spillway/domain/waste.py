@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-SPEND = 0.0135
+SPEND = 0.02
 """The part of what the subnet saves that may be spent on refused tries."""
-MOST_PAID, MOST_FREE, LEAST = 0.045, 0.1, 0.01
+MOST_PAID, MOST_FREE, LEAST = 0.07, 0.15, 0.01
 """Refused tries a success, at most where tries are paid, where they are free, and at least: without any, nothing
 is learned about what the subnet can carry."""
 SAVED_UP = 5.0
@@ -46,9 +46,9 @@ class WasteBudget:
         if self.tokens < 1.0:
             self.tokens = min(1.0, self.tokens + seconds / refill_s)
 
-    def served(self) -> None:
-        """A try was served."""
-        self.tokens = min(SAVED_UP, self.tokens + self._part)
+    def served(self, curiosity: float = 1.0) -> None:
+        """A try was served; `curiosity` scales what it is worth to find out more now."""
+        self.tokens = min(SAVED_UP, self.tokens + curiosity * self._part)
 
     def refused(self) -> None:
         """A try was turned away."""
