@@ -132,6 +132,12 @@ class Gate:
         self.policy.force(key, self._monotonic())
         return Action(key, "subnet", "asked")
 
+    def room(self) -> int:
+        """How many tries could begin at once now; none against an operator's order or the subnet's wish to rest."""
+        now = self._monotonic()
+        free = self.override.mode == "auto" and now >= self._rest_until
+        return self.policy.room(now) if free else 0
+
     def next_key(self) -> int:
         """A name for one more hosted job."""
         return next(self._keys)
