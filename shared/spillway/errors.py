@@ -9,7 +9,8 @@ SpillwayError
 │   └── ContextTooLong          more tokens than the model's window; a fallback with a larger one may take it
 ├── Overflow                    "try the next backend", and nothing else means that
 │   ├── NoCapacity              503, 429
-│   │   └── Unreachable         closed without an answer, refused, DNS, TLS, a proxy's 403, 404, 502, 504
+│   │   ├── Unreachable         closed without an answer, refused, DNS, TLS, a proxy's 403, 404, 502, 504
+│   │   └── MoneySpent          the day's money for hosted inference does not hold the job
 │   ├── BrokenAnswer            a 200 that is empty, cut, stalled, not JSON, or whose media are not whole
 │   ├── BackendFailed           500, or a job that the backend gave up: falls back and counts as an alarm
 │   └── TooSlow                 no answer within the time that this try had
@@ -99,6 +100,10 @@ class Unreachable(NoCapacity):
         self.slow = slow
 
 
+class MoneySpent(NoCapacity):
+    """The day's money for hosted inference does not hold the job; `retry_after_s` is until it may."""
+
+
 class BrokenAnswer(Overflow):
     """The backend answered, but not with a whole result."""
 
@@ -119,6 +124,11 @@ class NobodyAnswered(SpillwayError):
         super().__init__(f"no backend could answer ({story})")
         self.failures = failures
         self.late = late
+
+    @property
+    def spent(self) -> bool:
+        """Whether it was for want of money."""
+        return any(isinstance(error, MoneySpent) for _, error in self.failures)
 
 
 class Overloaded(SpillwayError):

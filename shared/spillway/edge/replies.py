@@ -44,8 +44,8 @@ class Fault:
         if isinstance(error, CallerError):
             self._caller(error)
         elif isinstance(error, NobodyAnswered):
-            self.status, self.message = (504, str(error)) if error.late else (503, str(error))
-            self.code = "deadline_exceeded" if error.late else "no_capacity"
+            self.status, self.code = _nobody(error)
+            self.message = str(error)
             self.headers["retry-after"] = _whole_seconds(_come_back(error))
         elif isinstance(error, Overloaded):
             self.status, self.message, self.code = 503, str(error), "overloaded"
@@ -84,6 +84,12 @@ class Fault:
         if self.status == 429:
             return "rate_limit_error"
         return "invalid_request_error" if self.status < 500 else "server_error"
+
+
+def _nobody(error: NobodyAnswered) -> tuple[int, str]:
+    if error.late:
+        return 504, "deadline_exceeded"
+    return (429, "budget_spent") if error.spent else (503, "no_capacity")
 
 
 def _come_back(error: NobodyAnswered) -> float:

@@ -91,19 +91,19 @@ class Exchange:
         reports, orders = await asyncio.gather(self._store.list(REPORTS), self._store.list(OVERRIDES))
         orders_by_route = {document.key: from_document(document.body) for document in orders}
         now = self._epoch()
-        own = [document for document in reports if document.key != self._name]
-        self._heard = {document.key: document.body for document in own if now - document.updated < SWEPT_AFTER_S}
+        others = [document for document in reports if document.key != self._name]
+        self._heard = {one.key: one.body for one in others if _understood(one, now)}
         for gate in self._gates:
             self._pass_on(gate)
             gate.override = orders_by_route.get(gate.name) or orders_by_route.get(gate.name.split(" ")[0], AUTO)
-        await self._sweep(own, now)
+        await self._sweep(others, now)
 
     def _pass_on(self, gate: Gate) -> None:
         """What the others said about one gate, in this instance's own time."""
         reports = {
             name: {**report, "at": self._gates.now() - max(0.0, self._epoch() - report["epoch"])}
             for name, body in self._heard.items()
-            if isinstance(body.get("gates"), dict) and (report := body["gates"].get(gate.name))
+            if (report := body["gates"].get(gate.name))
         }
         if not gate.started and self._heard:
             gate.start_from(max(reports.values(), key=lambda report: report["at"], default=None))
@@ -140,3 +140,8 @@ class Exchange:
         if now - self._tallied_at > TALLY_EVERY_S:
             self._tallied_at = now
             await self._store.write(TALLIES, self._tallying.key, self._tallying.snapshot())
+
+
+def _understood(document: Document, now: float) -> bool:
+    """Whether a report is of this version, and not from long ago."""
+    return document.body.get("version") == VERSION and now - document.updated < SWEPT_AFTER_S

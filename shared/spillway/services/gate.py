@@ -86,7 +86,7 @@ class Gate:
         if barred := self._barred(now):
             return self._entry(Action(key, "fallback", barred))
         if self.override.mode == "off":
-            return self._entry(self.force(key))
+            return self._entry(self._forced(key))
         actions = self.policy.arrive(key, now)
         own = next((action for action in actions if action.key == key), None)
         self._carry_out([action for action in actions if action is not own])
@@ -126,9 +126,11 @@ class Gate:
         self._carry_out(self.policy.leave(key, self._monotonic()))
         return Action(key, "fallback", "overtime")
 
-    def force(self, key: int | None = None) -> Action:
+    def force(self) -> Entry:
         """Open a try that was decided on elsewhere."""
-        key = next(self._keys) if key is None else key
+        return self._entry(self._forced(next(self._keys)))
+
+    def _forced(self, key: int) -> Action:
         self.policy.force(key, self._monotonic())
         return Action(key, "subnet", "asked")
 

@@ -10,7 +10,7 @@ from spillway.domain.deadlines import Deadline, share
 from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Fallback, Route, Routes
-from spillway.errors import ContextTooLong, NobodyAnswered, NoCapacity, Overflow
+from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapacity, Overflow
 from spillway.ports import Attempt, Clock, Inference, Ledger, Served
 from spillway.services.exchange import Exchange
 from spillway.services.gate import Entry, Gate, Gates, how_it_ended
@@ -166,7 +166,7 @@ class Round:
         return fallback is not None and (fallback.context_tokens or 0) > (self._window or 0)
 
     def begin(self, tried: Try) -> float:
-        """Start a try: how many seconds it may take. Raises NoCapacity where the day's money is spent."""
+        """Start a try: how many seconds it may take. Raises MoneySpent."""
         now = self._backends.monotonic()
         tried.started = now
         if not self.record.attempts:
@@ -199,7 +199,7 @@ class Round:
         tried.reservation = budget.reserve(usd, now, self.terms.priority)
         if tried.reservation is None:
             left_s = budget.seconds_left(now, usd, self.terms.priority)
-            raise NoCapacity("the day's money for hosted inference is spent", retry_after_s=left_s)
+            raise MoneySpent("the day's money for hosted inference is spent", retry_after_s=left_s)
         tried.usd = usd
 
     def end(self, tried: Try, error: BaseException | None) -> None:
