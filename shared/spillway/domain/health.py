@@ -1,5 +1,6 @@
 """Whether the subnet is well: faults, not fullness. Also when to look again at one that is not. Seconds."""
 
+import math
 from random import Random
 
 HALF_LIFE_S = 120.0
@@ -47,7 +48,7 @@ class Probing:
     def __init__(self, chance: Random) -> None:
         self._chance = chance
         self._pause_s = FIRST_PAUSE_S
-        self.next_at = 0.0
+        self.next_at = -math.inf
         self.key: int | None = None
 
     def due(self, now: float) -> bool:

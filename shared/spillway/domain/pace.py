@@ -8,6 +8,8 @@ SHORT_JOB = (4.0, 6.5)
 GATEWAY_RETRIES_S = 2.0
 IDLE_S = 55.0
 QUICK_RUN = 6
+SHORTEST_S = 0.001
+"""No job is taken to be shorter, whatever a clock that stands still says."""
 
 
 def first_guess(pipeline: str) -> tuple[float, float]:
@@ -19,8 +21,8 @@ class JobPace:
     """How long the subnet's jobs take."""
 
     def __init__(self, mean_s: float, p95_s: float):
-        self.mean_s, self.p95_s = mean_s, p95_s
-        self.alone_s = mean_s
+        self.mean_s, self.p95_s = max(SHORTEST_S, mean_s), max(SHORTEST_S, p95_s)
+        self.alone_s = self.mean_s
         """Without any wait inside the gateway."""
         self._latest: deque[float] = deque(maxlen=REMEMBERED)
         self._count = 0
@@ -32,6 +34,7 @@ class JobPace:
 
     def served(self, seconds: float, *, alone: bool) -> None:
         """A job was done; `alone` where it surely had a slot at once."""
+        seconds = max(SHORTEST_S, seconds)
         self._latest.append(seconds)
         self._count += 1
         if alone:

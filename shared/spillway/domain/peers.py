@@ -2,37 +2,70 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 VERSION = 1
 FRESH_S = 30.0
 LEAN_S = 6.0
+MOST_SLOTS = 4096
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Report:
+    """What one instance knew: when, the probability of each number of slots, its jobs' mean and 95 % quantile, and
+    how long the gateway keeps a try. The newest is the greatest.
+    """
+
+    at: float
+    slots: tuple[float, ...]
+    job_s: tuple[float, float]
+    refusal_s: float
+
+
+def read_report(raw: Any) -> Report | None:
+    """A report that this version understands; None for anything else that a store may hold."""
+    try:
+        if raw["version"] != VERSION or len(raw["slots"]) > MOST_SLOTS:
+            return None
+        mean_s, p95_s = raw["job_s"]
+        report = Report(
+            float(raw["at"]), tuple(map(float, raw["slots"])), (float(mean_s), float(p95_s)), float(raw["refusal_s"])
+        )
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+    return report if _makes_sense(report) else None
+
+
+def _makes_sense(report: Report) -> bool:
+    numbers = (report.refusal_s, *report.job_s, *report.slots)
+    finite = math.isfinite(report.at) and all(0.0 <= number < math.inf for number in numbers)
+    return finite and 0.5 < sum(report.slots) < 2.0
 
 
 class Peers:
     """The latest report of each other instance, by its id. Taking reports in is commutative and idempotent."""
 
     def __init__(self) -> None:
-        self._reports: dict[str, Mapping[str, Any]] = {}
+        self._reports: dict[str, Report] = {}
         self._mean: Sequence[float] = ()
         self._until = -math.inf
 
     def __len__(self) -> int:
         return len(self._reports)
 
-    def take(self, reports: Mapping[str, Mapping[str, Any]], now: float) -> None:
+    def take(self, reports: Mapping[str, Any], now: float) -> None:
         """Keep the newest report of each instance; forget those that have been silent, or speak another version."""
-        for name, report in reports.items():
-            known = self._reports.get(name)
-            if report.get("version") == VERSION and (known is None or report["at"] >= known["at"]):
+        for name, raw in reports.items():
+            report, known = read_report(raw), self._reports.get(name)
+            if report and report.at <= now + FRESH_S and (known is None or report > known):
                 self._reports[name] = report
         self._forget(now)
 
     def _forget(self, now: float) -> None:
-        live = {name: report for name, report in self._reports.items() if now - report["at"] < FRESH_S}
-        self._reports = live
-        self._until = min((report["at"] for report in live.values()), default=math.inf) + FRESH_S
-        self._mean = _mean([live[name]["slots"] for name in sorted(live)])
+        self._reports = {name: report for name, report in self._reports.items() if now - report.at < FRESH_S}
+        self._until = min((report.at for report in self._reports.values()), default=math.inf) + FRESH_S
+        self._mean = _mean([self._reports[name].slots for name in sorted(self._reports)])
 
     def belief(self, now: float) -> Sequence[float]:
         """What the live ones believe about slots, on average; empty where there is nobody."""
@@ -42,11 +75,13 @@ class Peers:
 
 
 def _mean(beliefs: Sequence[Sequence[float]]) -> Sequence[float]:
+    """Each counts the same, whatever its rounded probabilities add up to."""
     if not beliefs:
         return ()
     size = max(map(len, beliefs))
+    totals = [sum(belief) * len(beliefs) for belief in beliefs]
     columns = zip(*([*belief, *([0.0] * (size - len(belief)))] for belief in beliefs), strict=True)
-    return [sum(column) / len(beliefs) for column in columns]
+    return [sum(p / total for p, total in zip(column, totals, strict=True)) for column in columns]
 
 
 def leaning(seconds: float) -> float:

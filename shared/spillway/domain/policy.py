@@ -16,7 +16,7 @@ from typing import Any
 from spillway.domain.controller import Action, Actions, Ended, Reason
 from spillway.domain.health import Health, Probing
 from spillway.domain.pace import HostedPace, JobPace, RefusalPace, first_guess
-from spillway.domain.peers import VERSION, Peers, leaning
+from spillway.domain.peers import VERSION, Peers, leaning, read_report
 from spillway.domain.queueing import Demand, worthwhile_queue
 from spillway.domain.slots import SlotBelief
 from spillway.domain.waste import Prices, WasteBudget
@@ -151,14 +151,14 @@ class SubnetPolicy:
     def arrive(self, key: int, now: float) -> Actions:
         """See Controller."""
         self._advance(now)
-        self.demand.came(now)
+        self.demand.came(self._at)
         self._hedges = min(HEDGES, self._hedges + HEDGES_PER_REQUEST)
         actions = self._release()
         reason = None if self._queue else self._gate()
         if reason:
             return [*actions, self._begin(key, reason)]
         if self._worth_waiting(len(self._queue)):
-            self._queue.append(Waiting(key, now + OVERTIME * self._longest_wait_s()))
+            self._queue.append(Waiting(key, self._at + OVERTIME * self._longest_wait_s()))
             return actions
         return [*actions, Action(key, "fallback", "full" if self.up else "down")]
 
@@ -193,7 +193,7 @@ class SubnetPolicy:
         self._hedges = min(HEDGES, self._hedges + 1.0)
         self.health.failed(hung=True)
         if self.probing.over(key):
-            self.probing.failed(now, self._slow_s)
+            self.probing.failed(self._at, self._slow_s)
         return self._release()
 
     def leave(self, key: int, now: float) -> Actions:
@@ -308,7 +308,7 @@ class SubnetPolicy:
             risk = 1.0 - self.slots.chance(others, self._free_rate)
             if risk <= SURE:
                 return "room"
-            if risk <= SURE + self._daring(others):
+            if self.up and risk <= SURE + self._daring(others):
                 return "explore"
         alone = all(tried.beaten for tried in self._open.values())
         return "probe" if (alone or self.health.ill) and self.probing.due(self._at) else None
@@ -332,8 +332,8 @@ class SubnetPolicy:
         actions: Actions = []
         while self._queue and self._queue[0].until <= self._at:
             actions.append(Action(self._queue.popleft().key, "fallback", "overtime"))
-        while self._queue and self._gate():
-            actions.append(self._begin(self._queue.popleft().key, "waited"))
+        while self._queue and (reason := self._gate()):
+            actions.append(self._begin(self._queue.popleft().key, "probe" if reason == "probe" else "waited"))
         if self._queue and not self.up:
             actions += [Action(one.key, "fallback", "down") for one in self._queue]
             self._queue.clear()
@@ -374,11 +374,11 @@ class SubnetPolicy:
         }
 
     def start_from(self, report: Mapping[str, Any]) -> None:
-        """Begin with what an earlier instance has reported, as far as it can be understood."""
-        if report.get("version") == VERSION:
-            self.slots.lean(report["slots"], EARLIER)
-            self.jobs = JobPace(*report["job_s"])
-            self.refusals.window_s = report["refusal_s"]
+        """Begin with what an earlier instance has reported, where it can be understood."""
+        if told := read_report(report):
+            self.slots.lean(told.slots, EARLIER)
+            self.jobs = JobPace(*told.job_s)
+            self.refusals.window_s = told.refusal_s
 
     def merge(self, reports: Mapping[str, Mapping[str, Any]], now: float) -> Actions:
         """See Controller. Nothing moves at once: the belief leans towards the others' as time goes by."""

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 
 SMALLEST, LARGEST, MORE = 24, 512, 16
 OFFSET, POWER = 4.0, 1.5
@@ -25,8 +26,11 @@ FORGET = 0.01
 SIGN_OF_LIFE = 0.02
 TINY = 1e-300
 KNOWN = 1e-3
+SUREST = 30.0
 MOMENT_S = 0.05
 """Time shorter than this is not worth reckoning with."""
+SILENCE = 12.0
+"""How much one silence tells at most, as the logarithm of a ratio: tries that hang may say nothing of slots."""
 
 Probabilities = list[float]
 
@@ -55,7 +59,7 @@ class SlotBelief:
 
     def mean(self) -> float:
         """The expected number of slots."""
-        return sum(slots * p for slots, p in enumerate(self.p))
+        return float(sum(map(mul, self.p, itertools.count())))
 
     def median(self) -> int:
         """The number of slots that is as likely passed as not."""
@@ -72,7 +76,7 @@ class SlotBelief:
         """
         if others >= len(self.p):
             return 0.0
-        return sum(map(float.__mul__, self.p, _admission(others, free_rate, len(self.p))))
+        return float(sum(map(mul, self.p, _admission(others, free_rate, len(self.p)))))
 
     def advance(self, now: float) -> None:
         """Time passes: what was known fades. A clock that stands still or goes back changes nothing."""
@@ -84,14 +88,12 @@ class SlotBelief:
             self._each = [_moved(p, drift, seconds, self._targets) for p, drift in zip(self._each, DRIFTS, strict=True)]
             self._mix()
 
-    def refused(self, older: int, spurious: float) -> float:
-        """A try was turned away while `older` tries were open; gives the probability that this was spurious.
+    def refused(self, older: int, spurious: float) -> None:
+        """A try was turned away while `older` tries were open.
 
         `spurious` is how often a try is turned away although a slot is free.
         """
-        more = self.more_than(older)
         self._learn([1.0 if slots <= older else spurious for slots in range(len(self.p))])
-        return more * spurious / max(1.0 - more + more * spurious, TINY)
 
     def admitted(self, others: int, freed: int, slip: float) -> None:
         """A try that began beside `others` got a slot, after `freed` of them were seen to leave theirs.
@@ -111,7 +113,8 @@ class SlotBelief:
         """
         self._make_room(open_tries)
         if not self._surely(open_tries):
-            likelihood = [math.exp((open_tries - slots) * jobs) for slots in range(open_tries)]
+            jobs = min(jobs, SILENCE / open_tries)
+            likelihood = [math.exp(missing * jobs) for missing in range(open_tries, 0, -1)]
             if served:
                 likelihood = [like * max(slots, 0.02) / open_tries for slots, like in enumerate(likelihood)]
             self._learn([*likelihood, *([1.0] * (len(self.p) - open_tries))])
@@ -122,16 +125,17 @@ class SlotBelief:
             self._learn([SIGN_OF_LIFE, *([1.0] * (len(self.p) - 1))])
 
     def lean(self, towards: Sequence[float], part: float) -> None:
-        """Take up a part of what others believe."""
-        self._make_room(int((len(towards) - 8) / 1.5))
-        others = [*towards, *([0.0] * (len(self.p) - len(towards)))]
+        """Take up a part of what others believe: probabilities that add up to one."""
+        self._grow(len(towards))
+        others = _normal([*towards[: len(self.p)], *([0.0] * (len(self.p) - len(towards)))])
         self._each = [[(1 - part) * a + part * b for a, b in zip(p, others, strict=True)] for p in self._each]
         self._mix()
 
     def expect(self, slots: int) -> None:
         """Somebody who should know tells a number: half of the belief moves around it."""
         self._make_room(slots)
-        self.lean(_normal([0.6 ** abs(slots - other) for other in range(len(self.p))]), 0.5)
+        told = min(slots, len(self.p) - 1)
+        self.lean([0.6 ** abs(told - other) for other in range(len(self.p))], 0.5)
 
     def _surely(self, slots: int) -> bool:
         """Whether it is known well enough that there are at least so many slots: then nothing is to be learned."""
@@ -140,12 +144,12 @@ class SlotBelief:
     def _learn(self, likelihood: Probabilities) -> None:
         totals = []
         for place, p in enumerate(self._each):
-            raw = list(map(float.__mul__, p, likelihood))
+            raw = list(map(mul, p, likelihood))
             total = sum(raw)
             totals.append(total)
             if total > TINY:
                 self._each[place] = [one / total for one in raw]
-        whole = sum(map(float.__mul__, self.weights, totals))
+        whole = sum(map(mul, self.weights, totals))
         if whole > TINY:
             even = FORGET / len(totals)
             self.weights = [even + (1 - FORGET) * w * t / whole for w, t in zip(self.weights, totals, strict=True)]
@@ -168,8 +172,11 @@ class SlotBelief:
         self.p = [a * x + b * y + c * z for x, y, z in zip(first, second, third, strict=True)]
 
     def _make_room(self, slots: int) -> None:
+        self._grow(1.5 * slots + 8)
+
+    def _grow(self, least: float) -> None:
         size = len(self.p)
-        while size < min(1.5 * slots + 8, LARGEST):
+        while size < min(least, LARGEST):
             size += MORE
         more = size - len(self.p)
         if more > 0:
