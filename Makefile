@@ -36,8 +36,9 @@ lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure; the figures of docs/performance.md (needs nginx)
+bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/policies/compare.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra cli --group dev -o requirements.lock
