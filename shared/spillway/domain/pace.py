@@ -61,12 +61,13 @@ class RefusalPace:
     def refused(self, seconds: float) -> bool:
         """A try was refused; gives whether that was too quick to be for want of a slot.
 
-        Quick ones are ignored until there are only quick ones: then this gateway refuses at once.
+        Quick ones are ignored until there are only quick ones: then this gateway refuses at once. A single late one
+        may be an orchestrator's and moves little.
         """
         quick = seconds < 0.5 * self.window_s
         self._quick = self._quick + 1 if quick else 0
         if seconds > self.window_s:
-            self.window_s += 0.5 * (seconds - self.window_s)
+            self.window_s += 0.5 * (min(seconds, 2 * self.window_s + 1.0) - self.window_s)
         elif not quick or self._quick > QUICK_RUN:
             self.window_s += 0.2 * (seconds - self.window_s)
         return quick

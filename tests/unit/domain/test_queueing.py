@@ -1,0 +1,46 @@
+"""How many requests may wait."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spillway.domain.queueing import LONGEST, Demand, worthwhile_queue
+
+LOAD, PRICE = st.floats(0, 2000), st.floats(0, 100)
+
+
+@given(LOAD, st.floats(0.5, 520), PRICE)
+def test_a_queue_is_never_negative_nor_endless(load: float, slots: float, price: float) -> None:
+    assert 0 <= worthwhile_queue(load, slots, price) <= LONGEST
+
+
+@given(st.floats(0.1, 100), st.integers(1, 60), st.floats(0.001, 1), st.floats(1.5, 10))
+def test_dearer_waiting_makes_no_longer_queue(load: float, slots: int, price: float, dearer: float) -> None:
+    assert worthwhile_queue(load, slots, price * dearer) <= worthwhile_queue(load, slots, price)
+
+
+@pytest.mark.parametrize("slots", [1, 4, 9, 30])
+def test_few_wait_where_more_comes_than_can_be_carried_and_more_where_there_is_room(slots: int) -> None:
+    assert worthwhile_queue(2.0 * slots, slots, 0.5) < worthwhile_queue(0.8 * slots, slots, 0.5)
+
+
+def test_nobody_waits_who_gains_less_than_he_loses() -> None:
+    assert worthwhile_queue(18.0, 9, 100.0) == 0
+
+
+def test_demand_is_the_last_half_minutes_rate() -> None:
+    demand = Demand()
+    for second in range(300):
+        demand.came(second / 2)
+    assert demand.rate(150.0) == pytest.approx(2.0, rel=0.05)
+    assert demand.rate(240.0) == pytest.approx(2.0 * math.exp(-3), rel=0.05)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.floats(-1e6, 1e6))
+def test_demand_is_never_negative_nor_more_than_what_came(times: list[float], now: float) -> None:
+    demand = Demand()
+    for at in times:
+        demand.came(at)
+    assert 0.0 <= demand.rate(now) <= len(times) / Demand.OVER_S + 1e-9

@@ -1,0 +1,64 @@
+"""What may be wasted on refused tries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spillway.domain.waste import LEAST, MOST_FREE, MOST_PAID, SAVED_UP, Prices, WasteBudget
+
+USD = st.floats(0, 1)
+
+
+@given(USD, USD, USD)
+def test_some_waste_is_always_worth_it_but_never_much(per_try: float, per_second: float, per_job: float) -> None:
+    assert LEAST <= Prices(per_try, per_second, per_job).refused_per_success <= MOST_FREE
+
+
+@given(st.floats(1e-6, 1), st.floats(0, 1), USD, USD)
+def test_dearer_tries_are_wasted_less(per_try: float, more: float, per_second: float, per_job: float) -> None:
+    cheap, dear = (Prices(usd, per_second, per_job).refused_per_success for usd in (per_try, per_try + more))
+    assert dear <= cheap <= MOST_PAID
+
+
+def test_free_tries_are_wasted_more_than_paid_ones() -> None:
+    free, paid = Prices(0.0, 0.0002, 0.003), Prices(0.0005, 0.0002, 0.003)
+    assert free.refused_per_success > paid.refused_per_success
+
+
+def test_without_any_price_tries_are_taken_to_be_paid() -> None:
+    assert Prices().refused_per_success == MOST_PAID
+    assert Prices().longest_wait_s == float("inf")
+
+
+def test_nobody_waits_for_longer_than_the_hosted_job_is_worth() -> None:
+    assert Prices(0.0, 0.0002, 0.003).longest_wait_s == pytest.approx(15.0)
+
+
+@given(st.lists(st.one_of(st.just("served"), st.just("refused"), st.floats(0, 100)), max_size=300))
+def test_refused_tries_are_paid_for_by_the_start_successes_and_time(events: list[str | float]) -> None:
+    prices = Prices(0.0005, 0.0002, 0.003)
+    budget = WasteBudget(prices)
+    paid, earned = 0, 0.0
+    for event in events:
+        if event == "served":
+            budget.served()
+            earned += prices.refused_per_success
+        elif isinstance(event, float):
+            budget.passed(event, 20.0)
+            earned += event / 20.0
+        elif budget.tokens > 0:
+            budget.refused()
+            paid += 1
+        assert -1.0 <= budget.tokens <= SAVED_UP
+    assert paid <= SAVED_UP + 1 + earned
+
+
+def test_time_alone_saves_up_one_try_and_no_more() -> None:
+    budget = WasteBudget(Prices())
+    for _ in range(9):
+        budget.refused()
+    assert budget.tokens == -1.0
+    budget.passed(20.0, 20.0)
+    assert budget.tokens == 0.0
+    budget.passed(1e9, 20.0)
+    assert budget.tokens == 1.0
