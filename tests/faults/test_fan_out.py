@@ -33,6 +33,8 @@ input = {{ prompt = "{{prompt}}", num_outputs = "{{num_images}}", seed = "{{seed
 """
 WANTED = {"prompt": "a river", "width": 64, "height": 64, "seed": 7, "num_images_per_prompt": 4}
 SEEDS = [7, 8, 9, 10]
+# No state of earlier houses: what they had learned of their subnets would count here.
+PATIENT: dict[str, Any] = {"subnet_timeout": 8.0, "deadline": 16.0, "state": "memory://"}
 UNSPLIT = {"x-spillway-prefer": "subnet-only"}
 
 
@@ -41,9 +43,7 @@ async def known(tmp_path: Path, *, slots: int = 12, first_s: float = 0.05, round
     """A house that has found out how many jobs its subnet can hold; a picture takes `ONE_S` from now on."""
     subnet = SubnetGateway(slots=slots, service={"text-to-image": Service(first_s)}, refusal_s=0.1)
     replicate = ReplicateApi("r8_test", service_s=0.05)
-    async with house(
-        tmp_path, subnet=subnet, replicate=replicate, routes=ROUTES, subnet_timeout=8.0, deadline=16.0
-    ) as there:
+    async with house(tmp_path, subnet=subnet, replicate=replicate, routes=ROUTES, **PATIENT) as there:
         for _ in range(rounds):
             await asyncio.gather(*(pictures(there, num_images_per_prompt=1) for _ in range(8)))
         subnet.service["text-to-image"] = Service(ONE_S)
@@ -158,7 +158,7 @@ async def test_all_parts_stop_when_their_caller_leaves(tmp_path: Path) -> None:
 
 async def test_whoever_always_asks_for_several_learns_that_there_is_room(tmp_path: Path) -> None:
     subnet = SubnetGateway(slots=8, service={"text-to-image": Service(0.1)}, refusal_s=0.1)
-    async with house(tmp_path, subnet=subnet, routes=ROUTES, subnet_timeout=8.0, deadline=16.0) as there:
+    async with house(tmp_path, subnet=subnet, routes=ROUTES, **PATIENT) as there:
         took = [(await pictures(there)).attempts for _ in range(8)]
         assert (took[0], took[-1]) == (1, 4)
         assert there.subnet.counters.refused == 0
