@@ -12,11 +12,10 @@ import asyncio
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -57,11 +56,11 @@ def scenario(seed: int) -> Scenario:
     """Overload on few slots, enough of them for a while, a short outage, and overload again."""
     brief = SECONDS < 60
     job_s, refusal_s, hosted_s = (1.0, 0.5, 1.5) if brief else (3.0, 2.0, 4.0)
-    few, many, fewer = (4, 9, 3) if brief else (9, 20, 7)
+    few, many, fewer = (8, 18, 6) if brief else (9, 20, 7)
     down_at, down_s = round(SECONDS / 2), 2.0 if brief else 5.0
     load = {
         "name": PIPELINE,
-        "arrivals": [[0, 6.0]],
+        "arrivals": [[0, 12.0 if brief else 6.0]],
         "service": {"median": job_s, "sigma": 0.3},
         "slots": [[0, few], [SECONDS / 3, many], [SECONDS * 2 / 3, fewer]],
         "refusal": refusal_s,
@@ -100,7 +99,6 @@ class Actual:
     latencies: list[float] = field(default_factory=list)
     refused: int = 0
     left_open: int = 0
-    writes: dict[str, Any] = field(default_factory=dict)
 
     def figures(self) -> Figures:
         """The same figures as the simulation's."""
@@ -144,7 +142,7 @@ def settings(load: PipelineLoad, folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def processes(count: int, env: Mapping[str, str]) -> Any:
+async def processes(count: int, env: Mapping[str, str]) -> AsyncIterator[list[str]]:
     """`spillway serve`, so many times; the loop goes on while they start and stop."""
     with ExitStack() as stack:
         opened = [command(**env) for _ in range(count)]
