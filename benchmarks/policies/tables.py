@@ -17,8 +17,11 @@ JUDGES = (ALWAYS, "success rate", "breaker", "AIMD", CANDIDATE)
 """Whose cost ours is held against."""
 
 CAPACITY_BINDS = ("02", "03", "04", "05", "08", "10", "17")
+EIGHT = ("14", "15", "16")
 STUDY = tuple(f"{number:02}" for number in range(1, 20))
 LESS_SHARE, SLOWER_S, DEARER, BACK_S = 0.02, 1.5, 1.02, 15.0
+MEAN_SHARE, MORE_SHARE, LOWEST_SHARE = 1.06, 0.02, 0.95
+REFUSED_ALONE, REFUSED_BY_EIGHT = 0.055, 0.14
 ROUNDING = 0.0005
 
 
@@ -55,10 +58,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What ours is held to: `miss` says in figures where it is not met, else nothing."""
+    """What ours is held to at some prices, as a whole or in a scenario: `miss` says in figures where it is not met."""
 
     name: str
-    miss: Callable[[Results, str, str], str]
+    miss: Callable[..., str]
 
 
 def document(results: Results, seeds: int) -> str:
@@ -86,13 +89,10 @@ def _settings(results: Results) -> str:
 
 
 def _means(results: Results, policy: str, prices: str) -> Iterator[str]:
-    study = _numbered(results, STUDY)
-    shares = [results.mean(policy, prices, scenario, "subnet_share_of_oracle") for scenario in study]
+    study, shares = _numbered(results, STUDY), _study_shares(results, policy, prices)
     yield f"{fmean(shares):.3f}"
     yield f"{min(shares):.2f}"
-    for numbers in (CAPACITY_BINDS, ("14", "15", "16")):
-        bound = _numbered(results, numbers)
-        yield f"{fmean(results.mean(policy, prices, scenario, 'refused_per_success') for scenario in bound):.3f}"
+    yield from (f"{_refused(results, policy, prices, numbers):.3f}" for numbers in (CAPACITY_BINDS, EIGHT))
     yield f"{sum(results.mean(policy, prices, scenario, 'failed') for scenario in study):.0f}"
     yield f"{sum(results.mean(policy, prices, scenario, 'cost_usd') for scenario in study):.0f}"
 
@@ -137,18 +137,45 @@ def _costs(results: Results) -> str:
 
 
 def _misses(results: Results) -> str:
-    rows = []
+    rows = [["01 to 19", target.name, *(target.miss(results, prices) for prices in SETTINGS)] for target in WHOLE]
     for scenario in results.scenarios:
-        for target in TARGETS:
-            found = [target.miss(results, prices, scenario) for prices in SETTINGS]
-            if any(found):
-                rows.append([scenario, target.name, *found])
-    count = sum(bool(cell) for row in rows for cell in row[2:])
-    words = (
-        f"{count} of {len(results.scenarios) * len(TARGETS) * len(SETTINGS)} figures. An empty cell meets its target."
-    )
+        rows += [
+            [scenario, target.name, *(target.miss(results, prices, scenario) for prices in SETTINGS)]
+            for target in TARGETS
+        ]
+    missed, figures = sum(bool(cell) for row in rows for cell in row[2:]), len(rows) * len(SETTINGS)
+    words = f"{missed} of {figures} figures; an empty cell, and a target that has no row, is met."
     head = ["scenario", "target", *SETTINGS.values()]
-    return f"### Where a target is missed\n\n{words}\n\n" + _table(head, rows)
+    return f"### Where a target is missed\n\n{words}\n\n" + _table(head, [row for row in rows if any(row[2:])])
+
+
+def _study_shares(results: Results, policy: str, prices: str) -> list[float]:
+    return [results.mean(policy, prices, one, "subnet_share_of_oracle") for one in _numbered(results, STUDY)]
+
+
+def _refused(results: Results, policy: str, prices: str, numbers: Sequence[str]) -> float:
+    bound = _numbered(results, numbers)
+    return fmean(results.mean(policy, prices, scenario, "refused_per_success") for scenario in bound)
+
+
+def _mean_share(results: Results, prices: str) -> str:
+    ours, theirs = (fmean(_study_shares(results, policy, prices)) for policy in (OURS, CANDIDATE))
+    return f"{ours:.3f}, candidate {theirs:.3f}" if ours < max(MEAN_SHARE, theirs + MORE_SHARE) else ""
+
+
+def _lowest_share(results: Results, prices: str) -> str:
+    lowest = min(_study_shares(results, OURS, prices))
+    return f"{lowest:.3f}" if lowest < LOWEST_SHARE else ""
+
+
+def _refused_alone(results: Results, prices: str) -> str:
+    part = _refused(results, OURS, prices, CAPACITY_BINDS)
+    return f"{part:.3f}" if part > REFUSED_ALONE else ""
+
+
+def _refused_by_eight(results: Results, prices: str) -> str:
+    part = _refused(results, OURS, prices, EIGHT)
+    return f"{part:.3f}" if part > REFUSED_BY_EIGHT else ""
 
 
 def _less_share(results: Results, prices: str, scenario: str) -> str:
@@ -186,6 +213,12 @@ def _failed(results: Results, prices: str, scenario: str) -> str:
     return f"{failed:.1f}" if failed else ""
 
 
+WHOLE = (
+    Target("mean share 1.06, and 0.02 over the candidate's", _mean_share),
+    Target("lowest share 0.95", _lowest_share),
+    Target("0.055 refused a success where capacity binds at most", _refused_alone),
+    Target("0.14 refused a success with eight instances at most", _refused_by_eight),
+)
 TARGETS = (
     Target("share 0.02 under the candidate's at most", _less_share),
     Target("no more refused than the candidate", _more_refused),
