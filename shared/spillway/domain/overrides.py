@@ -32,5 +32,5 @@ def from_document(body: dict[str, Any]) -> Override:
     """What the store holds; anything that a later version may have written is as good as no order."""
     try:
         return read_override(str(body.get("mode", "auto")), float(body.get("max_share", 1.0)))
-    except (BadSettings, TypeError, ValueError):
+    except (BadSettings, TypeError, ValueError, OverflowError):
         return AUTO

@@ -6,13 +6,15 @@ Reports are whole states under the instance's own name; those that are old are n
 """
 
 import asyncio
+import contextlib
+import heapq
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from spillway.domain.overrides import AUTO, from_document
-from spillway.domain.peers import VERSION
+from spillway.domain.overrides import AUTO, Override, from_document
+from spillway.domain.peers import VERSION, read_report
 from spillway.errors import Overflow, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
@@ -25,9 +27,11 @@ REPORTS, OVERRIDES, TALLIES = "policies", "overrides", "tallies"
 PERIOD_S = 2.0
 TALLY_EVERY_S = 10.0
 IDLE_S = 5.0
-READ_FIRST_S = 0.1
+READ_FIRST_S, SHORT_S = 0.1, 0.1
 SWEPT_AFTER_S = 3600.0
 CAPACITIES_EVERY_S = 60.0
+MOST_TOLD = 128
+"""Gates in one document, the busiest of late: more may not fit into what a store takes."""
 
 Capacities = Callable[[], Awaitable[Mapping[tuple[str, str], int]]]
 """Asks the gateway for the slots of its orchestrators, by pipeline and model. Raises Overflow."""
@@ -45,32 +49,42 @@ class Exchange:
         self._at = self._tallied_at = -1e18
         self._task: asyncio.Task[None] | None = None
         self._heard: Mapping[str, Mapping[str, Any]] = {}
-        self._known: set[str] = set()
+        self._orders: Mapping[str, Override] = {}
+        self._slots: Mapping[tuple[str, str], int] = {}
+        self._read, self._read_first = asyncio.Event(), True
 
     async def fresh(self, gate: Gate) -> None:
         """Called by each request before it is decided on."""
         if not gate.started:
             self._pass_on(gate)
-        now = self._epoch()
-        if now - self._at < PERIOD_S:
-            return
-        idle = now - self._at > IDLE_S
-        task = self.kick()
-        if idle:
-            await asyncio.wait([task], timeout=READ_FIRST_S)
+        since_s = self._since_s()
+        if since_s >= PERIOD_S:
+            self._read_first = since_s > IDLE_S
+            self.kick()
+        if self._read_first:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(READ_FIRST_S - self._since_s()):
+                    await self._read.wait()
+
+    def _since_s(self) -> float:
+        """Seconds since the last exchange began; a clock that was set back says nothing."""
+        since_s = self._epoch() - self._at
+        return since_s if since_s >= 0 else float("inf")
 
     def kick(self) -> "asyncio.Task[None]":
         """Start an exchange unless one is under way."""
         if self._task is None or self._task.done():
             self._at = self._epoch()
+            self._read.clear()
             self._task = asyncio.create_task(self._exchange())
         return self._task
 
     async def keep_up(self) -> None:
         """Exchange for as long as the process runs, where it has a processor between requests too."""
         while True:
-            await self.kick()
-            await asyncio.sleep(PERIOD_S)
+            if self._since_s() >= PERIOD_S:
+                await self.kick()
+            await asyncio.sleep(max(SHORT_S, PERIOD_S - self._since_s()))
 
     async def close(self) -> None:
         """Tell the others the last that was learned."""
@@ -81,34 +95,46 @@ class Exchange:
     async def _exchange(self) -> None:
         try:
             async with asyncio.timeout(PERIOD_S):
-                await self._hear()
                 await self._tell()
-            await self._ask_gateway()
+                await self._hear()
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("what other instances know can't be had now: %s", error or "the store is slow")
+        finally:
+            self._read.set()
+        await self._ask_gateway()
 
     async def _hear(self) -> None:
         reports, orders = await asyncio.gather(self._store.list(REPORTS), self._store.list(OVERRIDES))
-        orders_by_route = {document.key: from_document(document.body) for document in orders}
+        self._orders = {document.key: from_document(document.body) for document in orders}
         now = self._epoch()
         others = [document for document in reports if document.key != self._name]
         self._heard = {one.key: one.body for one in others if _understood(one, now)}
         for gate in self._gates:
             self._pass_on(gate)
-            gate.override = orders_by_route.get(gate.name) or orders_by_route.get(gate.name.split(" ")[0], AUTO)
+        self._read.set()
         await self._sweep(others, now)
 
     def _pass_on(self, gate: Gate) -> None:
-        """What the others said about one gate, in this instance's own time."""
-        reports = {
-            name: {**report, "at": self._gates.now() - max(0.0, self._epoch() - report["epoch"])}
-            for name, body in self._heard.items()
-            if (report := body["gates"].get(gate.name))
-        }
+        """What is known about one gate: the others' reports, the gateway's word, an operator's order."""
+        told = {name: self._aged(body, gate.name) for name, body in self._heard.items()}
+        reports = {name: report for name, report in told.items() if read_report(report)}
         if not gate.started and self._heard:
             gate.start_from(max(reports.values(), key=lambda report: report["at"], default=None))
         if reports:
             gate.merge(reports)
+        gate.expect(self._slots.get(gate.pipeline_and_model))
+        pipeline, _ = gate.pipeline_and_model
+        names = (gate.name, f"{pipeline} *", pipeline)
+        gate.obey(next((self._orders[name] for name in names if name in self._orders), AUTO))
+
+    def _aged(self, body: Mapping[str, Any], gate_name: str) -> Mapping[str, Any]:
+        """What a document says about a gate, in this instance's own time; empty where that is nothing."""
+        gates = body.get("gates")
+        report = gates.get(gate_name) if isinstance(gates, dict) else None
+        epoch = report.get("epoch") if isinstance(report, dict) else None
+        if not isinstance(report, dict) or not isinstance(epoch, float):
+            return {}
+        return {**report, "at": self._gates.now() - max(0.0, self._epoch() - epoch)}
 
     async def _sweep(self, documents: Iterable[Document], now: float) -> None:
         for document in documents:
@@ -118,26 +144,27 @@ class Exchange:
     async def _ask_gateway(self) -> None:
         """What the gateway says of its orchestrators is where the policy begins, and hears of new ones."""
         now = self._epoch()
-        if self._capacities is None or now - self._asked_at < CAPACITIES_EVERY_S:
+        if self._capacities is None or 0 <= now - self._asked_at < CAPACITIES_EVERY_S:
             return
         self._asked_at = now
         try:
             async with asyncio.timeout(PERIOD_S):
-                told = await self._capacities()
+                self._slots = await self._capacities()
         except (Overflow, TimeoutError) as error:
             log.info("the gateway does not tell its orchestrators' slots: %s", error or "it is slow")
             return
         for gate in self._gates:
-            gate.expect(told.get(gate.pipeline_and_model))
+            gate.expect(self._slots.get(gate.pipeline_and_model))
 
     async def _tell(self) -> None:
         now = self._epoch()
-        gates = {gate.name: {**gate.report(), "epoch": now} for gate in self._gates if gate.used}
+        used = heapq.nlargest(MOST_TOLD, (gate for gate in self._gates if gate.used), key=lambda gate: gate.asked_at)
+        gates = {gate.name: {**gate.report(), "epoch": now} for gate in used}
         if gates:
             # Not sooner: processes that are forked after the start must not have one name.
             self._name = self._name or uuid.uuid4().hex[:16]
             await self._store.write(REPORTS, self._name, {"version": VERSION, "gates": gates})
-        if now - self._tallied_at > TALLY_EVERY_S:
+        if not 0 <= now - self._tallied_at <= TALLY_EVERY_S:
             self._tallied_at = now
             await self._store.write(TALLIES, self._tallying.key, self._tallying.snapshot())
 

@@ -49,6 +49,7 @@ class Gate:
         self._rest_until = -math.inf
         self._was = (True, 0)
         self._expected: int | None = None
+        self.asked_at = -math.inf
         self.started = False
         """Whether what others had learned before was looked at."""
 
@@ -87,10 +88,9 @@ class Gate:
             return self._entry(Action(key, "fallback", barred))
         if self.override.mode == "off":
             return self._entry(self._forced(key))
-        actions = self.policy.arrive(key, now)
-        own = next((action for action in actions if action.key == key), None)
-        self._carry_out([action for action in actions if action is not own])
-        return self._entry(own or await self._wait(key, within_s))
+        decided = self._waiting[key] = asyncio.get_running_loop().create_future()
+        self._carry_out(self.policy.arrive(key, now))
+        return self._entry(decided.result() if decided.done() else await self._wait(key, decided, within_s))
 
     def _barred(self, now: float) -> Reason | None:
         if now < self._rest_until:
@@ -99,21 +99,19 @@ class Gate:
 
     def _entry(self, action: Action) -> Entry:
         self.reasons[action.reason] += 1
+        self.asked_at = self._monotonic()
         self._note_change(action.reason)
         return Entry(action.key, action.go, action.reason)
 
-    async def _wait(self, key: int, within_s: float) -> Action:
-        decided = self._waiting[key] = asyncio.get_running_loop().create_future()
-        self._set_alarm()
+    async def _wait(self, key: int, decided: "asyncio.Future[Action]", within_s: float) -> Action:
         try:
             async with asyncio.timeout(within_s):
-                action: Action = await decided
-                return action
+                return await decided
         except TimeoutError:
             return self._give_up(key, decided)
         except asyncio.CancelledError:
             if self._give_up(key, decided).go == "subnet":
-                self.ended(key, Ended.CANCELED)
+                self.withdraw(key)
             raise
         finally:
             self._waiting.pop(key, None)
@@ -125,6 +123,22 @@ class Gate:
         self._waiting.pop(key, None)
         self._carry_out(self.policy.leave(key, self._monotonic()))
         return Action(key, "fallback", "overtime")
+
+    def withdraw(self, key: int) -> None:
+        """A try that was decided on is not made after all: no job runs for it."""
+        self._carry_out(self.policy.ended(key, Ended.CALLER, self._monotonic()))
+
+    def obey(self, override: Override) -> None:
+        """Follow an operator's order; nobody waits for a slot that he may not have."""
+        self.override = override
+        if override.mode == "fallback-only":
+            self._send_away("capped")
+
+    def _send_away(self, reason: Reason) -> None:
+        for key, waiting in list(self._waiting.items()):
+            if not waiting.done():
+                waiting.set_result(Action(key, "fallback", reason))
+                self._carry_out(self.policy.leave(key, self._monotonic()))
 
     def force(self) -> Entry:
         """Open a try that was decided on elsewhere."""
@@ -149,6 +163,7 @@ class Gate:
         now = self._monotonic()
         if retry_after_s:
             self._rest_until = now + min(retry_after_s, LONGEST_REST_S)
+            self._send_away("resting")
         elif how is Ended.SERVED:
             self._rest_until = -math.inf
         self._carry_out(self.policy.ended(key, how, now))
@@ -180,7 +195,7 @@ class Gate:
             if waiting is not None and not waiting.done():
                 waiting.set_result(action)
             elif action.go == "subnet":
-                self._carry_out(self.policy.ended(action.key, Ended.CANCELED, self._monotonic()))
+                self.withdraw(action.key)
         self._set_alarm()
 
     def _set_alarm(self) -> None:
