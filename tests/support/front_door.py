@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[str]:
-    """The front door inside this event loop; gives its URL."""
+    """The front door inside this event loop; gives its URL. It forgets everything unless its state is given."""
+    if "state" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"state": "memory://"})
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     serving = server(front_door(settings), "127.0.0.1", 0)
@@ -43,6 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 def command(*args: str, **env: str) -> Iterator[str]:
     """`spillway serve` in a process of its own; gives its URL once it is ready."""
     port = free_port()
+    env.setdefault("SPILLWAY_STATE", "memory://")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPILLWAY_", "REPLICATE_"))}
     process = subprocess.Popen(
         [Path(sys.executable).with_name("spillway"), "serve", "--port", str(port), *args], env={**clean, **env}

@@ -17,6 +17,8 @@ from spillway.settings import Settings, load_settings
 GRACE_S = 10
 MINUTE_S = 60.0
 
+log = logging.getLogger("spillway")
+
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs keys.")] = "127.0.0.1",
@@ -31,12 +33,20 @@ def serve(
     server(front_door(settings, beside=[every_minute(settings)]), host, port).run()
 
 
+async def nothing() -> None:
+    """What runs beside the server where nothing has to."""
+
+
 def every_minute(settings: Settings) -> Callable[[], Awaitable[None]]:
     """The timed functions, as a scheduler calls them in the cloud."""
     from spillway.assembly.balancer import timed_rounds  # noqa: PLC0415 (--help need not load the house)
 
+    if settings.state.startswith("memory:"):
+        log.warning("SPILLWAY_STATE: with memory:// nothing is balanced, as nothing is shared")
+        return nothing
+    balancer = timed_rounds(settings)
+
     async def rounds() -> None:
-        balancer = timed_rounds(settings)
         while True:
             await asyncio.sleep(MINUTE_S)
             await balancer.round()

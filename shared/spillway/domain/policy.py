@@ -18,7 +18,7 @@ from spillway.domain.health import Health, Probing
 from spillway.domain.pace import HostedPace, JobPace, RefusalPace, first_guess
 from spillway.domain.peers import VERSION, Peers, leaning, read_report
 from spillway.domain.queueing import Demand, worthwhile_queue
-from spillway.domain.slots import SlotBelief
+from spillway.domain.slots import MOMENT_S, SlotBelief
 from spillway.domain.waste import Prices, WasteBudget
 
 SURE = 0.05
@@ -50,6 +50,7 @@ class OpenTry:
     began: float
     others: int
     risk: float
+    freed_before: int = 0
     admitted: bool = False
     beaten: bool = False
 
@@ -74,9 +75,10 @@ class SubnetPolicy:
         self._open: dict[int, OpenTry] = {}
         self._unproven: deque[int] = deque()
         self._queue: deque[Waiting] = deque()
-        self._freed_at: deque[float] = deque()
+        self._freed = 0
         self._ghosts: deque[float] = deque()
-        self._worked_s = 0.0
+        self._worked_s = self._worked_open_s = 0.0
+        self._worked_off = 0
         self._hedges = HEDGES
         self._at = -math.inf
         self.pressure = 0.0
@@ -174,7 +176,7 @@ class SubnetPolicy:
         tried = self._open.pop(key)
         probe = self.probing.over(key)
         if tried.admitted or how in (Ended.SERVED, Ended.BROKEN):
-            self._freed_at.append(now)
+            self._freed += 1
         if how is Ended.SERVED:
             self._served(tried)
         elif how in (Ended.REFUSED, Ended.UNREACHABLE):
@@ -234,6 +236,7 @@ class SubnetPolicy:
         self.health.passed(seconds, self.jobs.mean_s)
         self.waste.passed(seconds, max(PROBES_EVERY_S, 5 * self.jobs.mean_s))
         self._worked_s += seconds
+        self._worked_open_s += seconds * len(self._open)
         while self._ghosts and self._ghosts[0] <= self._at:
             self._ghosts.popleft()
         while (tried := self._oldest_unproven()) and self._at - tried.began >= self.refusals.admitted_after_s:
@@ -253,17 +256,17 @@ class SubnetPolicy:
 
     def _admitted(self, tried: OpenTry) -> None:
         tried.admitted = True
-        until = tried.began + self.refusals.admitted_after_s
-        freed = sum(tried.began < at <= until for at in self._freed_at)
         slip = max(SLIP_SHARED if len(self.peers) else SLIP, min(0.5, 1.0 - self.health.rate))
-        self.slots.admitted(tried.others, freed, slip)
-        while self._freed_at and self._at - self._freed_at[0] > 3 * self.refusals.admitted_after_s:
-            self._freed_at.popleft()
+        self.slots.admitted(tried.others, self._freed - tried.freed_before, slip)
 
     def _work(self, *, served: bool) -> None:
-        if self._worked_s or served:
-            self.slots.worked(len(self._open), self._worked_s / self.jobs.alone_s, served=served)
-        self._worked_s = 0.0
+        """How fast jobs are worked off tells of slots; where events are dense, several are looked at together."""
+        self._worked_off += served
+        if self._worked_s < MOMENT_S:
+            return
+        open_tries = round(self._worked_open_s / self._worked_s)
+        self.slots.worked(open_tries, self._worked_s / self.jobs.alone_s, served=self._worked_off)
+        self._worked_s, self._worked_open_s, self._worked_off = 0.0, 0.0, 0
 
     def _served(self, tried: OpenTry) -> None:
         if not tried.admitted:
@@ -321,7 +324,7 @@ class SubnetPolicy:
     def _begin(self, key: int, reason: Reason) -> Action:
         self._work(served=False)
         risk = 0.0 if reason == "probe" else 1.0 - self.slots.chance(self.open, self._free_rate)
-        self._open[key] = OpenTry(self._at, self.open, risk)
+        self._open[key] = OpenTry(self._at, self.open, risk, self._freed)
         self._unproven.append(key)
         if reason == "probe":
             self.probing.key = key

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from spillway.domain.burst_terms import BurstTerms
 from spillway.domain.inputs import PLACEHOLDERS, placeholders_in
 from spillway.domain.pace import first_guess
 from spillway.domain.pipelines import PIPELINES
@@ -82,7 +81,17 @@ class Route(_Table):
     stream: Literal["live", "whole"] = "live"
     context_tokens: int | None = Field(default=None, ge=1)
     fallbacks: tuple[Fallback, ...] = ()
-    burst: BurstTerms | None = None
+    burst: Any = None
+    """A BurstTerms, or None."""
+
+    @field_validator("burst", mode="before")
+    @classmethod
+    def _burst_terms(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        from spillway.domain.burst_terms import BurstTerms  # noqa: PLC0415 (12 ms, and most routes have none)
+
+        return BurstTerms.model_validate(value)
 
     @model_validator(mode="after")
     def _bursts_for_one_model(self) -> "Route":

@@ -106,8 +106,8 @@ class SlotBelief:
             return
         self._learn([slip ** (least - slots) if slots < least else 1.0 for slots in range(len(self.p))])
 
-    def worked(self, open_tries: int, jobs: float, *, served: bool) -> None:
-        """Tries were open for the time of so many `jobs`, and then one of them was served, or not.
+    def worked(self, open_tries: int, jobs: float, *, served: int) -> None:
+        """Tries were open for the time of so many `jobs`, in which some of them were served.
 
         Of a Poisson process whose rate is the number of tries that can be worked on at a time.
         """
@@ -116,7 +116,7 @@ class SlotBelief:
             jobs = min(jobs, SILENCE / open_tries)
             likelihood = [math.exp(missing * jobs) for missing in range(open_tries, 0, -1)]
             if served:
-                likelihood = [like * max(slots, 0.02) / open_tries for slots, like in enumerate(likelihood)]
+                likelihood = [like * (max(slots, 0.02) / open_tries) ** served for slots, like in enumerate(likelihood)]
             self._learn([*likelihood, *([1.0] * (len(self.p) - open_tries))])
 
     def alive(self) -> None:

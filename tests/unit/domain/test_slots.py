@@ -85,7 +85,7 @@ def test_a_refusal_never_raises_the_number_nor_a_slot_lowers_it(slots: int, othe
 
 def test_long_silence_of_many_tries_is_no_proof_that_nothing_is_there() -> None:
     belief = settled(30)
-    belief.worked(60, 1e5, served=False)
+    belief.worked(60, 1e5, served=0)
     assert belief.mean() > 1.0
 
 
