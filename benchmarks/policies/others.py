@@ -73,7 +73,8 @@ class Throttling(AlwaysTry):
 
 
 class Aimd(AlwaysTry):
-    """A limit on open tries: one more a round trip of successes, a tenth less on a failure."""
+    """A limit on open tries, as Netflix's AIMDLimit: one more for a success while half of it is used, a tenth less
+    for a failure."""
 
     def __init__(self, kill_s: float):
         super().__init__(kill_s)
@@ -83,12 +84,10 @@ class Aimd(AlwaysTry):
         return self.open < int(self._limit)
 
     def learn(self, how: Ended, now: float) -> None:
-        if how is Ended.SERVED:
-            self._limit = min(
-                64.0, self._limit + 1.0 / self._limit if self.open + 1 < self._limit else self._limit + 1.0
-            )
-        else:
+        if how is not Ended.SERVED:
             self._limit = max(1.0, self._limit * 0.9)
+        elif 2 * (self.open + 1) >= self._limit:
+            self._limit = min(64.0, self._limit + 1.0)
 
     @property
     def limit(self) -> float:

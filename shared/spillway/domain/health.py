@@ -5,7 +5,7 @@ from random import Random
 
 HALF_LIFE_S = 120.0
 WELL = 5.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 SPREAD = 0.2
 
 
