@@ -1,3 +1,12 @@
-"""Fixtures that several folders of tests share."""
+"""Fixtures that several folders of tests share, and what CI draws."""
+
+import os
+
+from hypothesis import settings
 
 pytest_plugins = ["support.emulators"]
+
+# A landing must not depend on luck: CI draws the same examples each time, everybody else new ones.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")

@@ -95,15 +95,16 @@ class Exchange:
     async def _exchange(self) -> None:
         try:
             async with asyncio.timeout(PERIOD_S):
+                others = await self._hear()
                 await self._tell()
-                await self._hear()
+                await self._sweep(others)
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("what other instances know can't be had now: %s", error or "the store is slow")
         finally:
             self._read.set()
         await self._ask_gateway()
 
-    async def _hear(self) -> None:
+    async def _hear(self) -> list[Document]:
         reports, orders = await asyncio.gather(self._store.list(REPORTS), self._store.list(OVERRIDES))
         self._orders = {document.key: from_document(document.body) for document in orders}
         now = self._epoch()
@@ -112,7 +113,7 @@ class Exchange:
         for gate in self._gates:
             self._pass_on(gate)
         self._read.set()
-        await self._sweep(others, now)
+        return others
 
     def _pass_on(self, gate: Gate) -> None:
         """What is known about one gate: the others' reports, the gateway's word, an operator's order."""
@@ -136,9 +137,9 @@ class Exchange:
             return {}
         return {**report, "at": self._gates.now() - max(0.0, self._epoch() - epoch)}
 
-    async def _sweep(self, documents: Iterable[Document], now: float) -> None:
+    async def _sweep(self, documents: Iterable[Document]) -> None:
         for document in documents:
-            if now - document.updated > SWEPT_AFTER_S:
+            if self._epoch() - document.updated > SWEPT_AFTER_S:
                 await self._store.delete(REPORTS, document.key)
 
     async def _ask_gateway(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from spillway.domain.overrides import Override, from_document
+from spillway.domain.peers import read_report
 from spillway.domain.routes import Routes
 from spillway.errors import BadSettings
 from spillway.ports.store import Store
@@ -34,7 +35,8 @@ class Orders:
         for report in reports:
             gates = report.body.get("gates")
             for name, gate in gates.items() if isinstance(gates, dict) else ():
-                told.setdefault(name, {})[report.key] = _summary(gate, report.updated)
+                if read_report(gate):
+                    told.setdefault(name, {})[report.key] = _summary(gate, report.updated)
         in_force = {one.key: from_document(one.body) for one in orders}
         return {
             "orders": {name: {"mode": one.mode, "max_share": one.max_share} for name, one in in_force.items()},
@@ -50,12 +52,12 @@ class Orders:
 
 
 def _summary(gate: dict[str, Any], told_at: float) -> dict[str, Any]:
-    slots = gate.get("slots") or [1.0]
+    slots = gate["slots"]
     return {
         "told_at": told_at,
         "up": gate.get("up"),
         "limit": round(sum(count * p for count, p in enumerate(slots)), 2),
-        "job_seconds": gate.get("job_s", [None])[0],
+        "job_seconds": gate["job_s"][0],
         "refusal_seconds": gate.get("refusal_s"),
         "reasons": gate.get("reasons", {}),
         "changes": gate.get("changes", []),

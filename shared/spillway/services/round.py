@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spillway.domain.controller import Ended
 from spillway.domain.deadlines import Deadline, share
 from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
@@ -257,7 +256,7 @@ class Round:
     def close(self, error: BaseException | None) -> Served:
         """Write the round into the ledger."""
         if self._entry and self._entry.go == "subnet":
-            self.gate.ended(self._entry.key, Ended.CANCELED)
+            self.gate.withdraw(self._entry.key)
         self.record.outcome = kind_of(error)
         self.record.seconds = self._backends.monotonic() - self.started
         self._backends.ledger.record(self.record)
