@@ -18,6 +18,7 @@ from spillway.errors import BackendFailed, BrokenAnswer, CallerError, NoCapacity
 from spillway.ports import Clock
 
 LONGEST_REST_S = 60.0
+LOOK_EVERY_S = 0.25
 CHANGES_KEPT, CHANGES_TOLD = 50, 5
 MODELS_PER_ROUTE = 256
 
@@ -47,7 +48,7 @@ class Gate:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
         self._rest_until = -math.inf
-        self._was = (True, 0)
+        self._was, self._looked_at = (True, 0), -math.inf
         self._expected: int | None = None
         self.asked_at = -math.inf
         self.started = False
@@ -213,12 +214,15 @@ class Gate:
 
     def _note_change(self, cause: str) -> None:
         """Keep what has changed for people: up or down, and the limit by a fifth or more."""
-        limit = round(self.policy.limit)
+        now = self._monotonic()
+        if cause in ("room", "served") and now - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        limit, now_up = round(self.policy.limit), self.policy.up
         up, before = self._was
-        now_up = self.policy.up if cause not in ("room", "served") else up or self.policy.up
         if now_up != up or abs(limit - before) > max(1.0, before / 5):
             self._was = (now_up, limit)
-            self.changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": self._monotonic()})
+            self.changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": now})
 
     def _told_changes(self) -> list[dict[str, Any]]:
         now = self._monotonic()
