@@ -61,6 +61,10 @@ class Probing:
         self.next_at = now + min(self._pause_s, longest_s) * self._chance.uniform(1 - SPREAD, 1 + SPREAD)
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
+    def asked(self, now: float, until: float) -> None:
+        """The subnet itself has said when it may be asked again: its word is better than a guess."""
+        self.next_at = min(self.next_at, max(until, now + FIRST_PAUSE_S))
+
     def over(self, key: int) -> bool:
         """A try is over; gives whether it was the probe."""
         was = key == self.key

@@ -168,6 +168,8 @@ class Gate:
         elif how is Ended.SERVED:
             self._rest_until = -math.inf
         self._carry_out(self.policy.ended(key, how, now))
+        if retry_after_s:
+            self.policy.probing.asked(now, self._rest_until)
         self._note_change(how.value)
 
     def beaten(self, key: int) -> None:
