@@ -41,9 +41,10 @@ bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and do
 	$(BIN)/python benchmarks/policies/compare.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra cli --group dev -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra chain --extra cli --group dev -o requirements.lock
 	@for function in functions/*/; do \
-		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml -o "$${function}requirements.txt"; \
+		extra=; case $$function in functions/redemptions/) extra="--extra chain";; esac; \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml $$extra -o "$${function}requirements.txt"; \
 	done
 
 clean: ## Remove what was made
