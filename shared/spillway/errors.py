@@ -17,7 +17,9 @@ SpillwayError
 ├── NobodyAnswered              every backend overflowed
 ├── Overloaded                  Spillway itself has no room for the request just now
 ├── StoreUnavailable            the shared store gave no answer; a write may have been made all the same
+├── QueueUnavailable            the queue took no word; a sweep says it again
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
+├── JobOver                     a job that has ended takes no further step
 └── MediaBroken                 a picture, video or sound that is not whole
 """
 
@@ -145,6 +147,14 @@ class MediaBroken(SpillwayError):
 
 class StoreUnavailable(SpillwayError):
     """The shared store can't be reached, was too slow or failed. Whether a write was made is not known."""
+
+
+class QueueUnavailable(SpillwayError):
+    """The queue can't be reached or was too slow. Whether the word went out is not known."""
+
+
+class JobOver(SpillwayError):
+    """The job has ended, by itself or by its caller's wish: what was done for it is dropped."""
 
 
 class Conflict(SpillwayError):
