@@ -18,7 +18,7 @@ import pytest
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
 
-from spillway.adapters import firestore_store, sqlite_store
+from spillway.adapters import firestore_store, sqlite_file
 from spillway.adapters.firestore_store import FirestoreStore
 from spillway.adapters.memory_store import MemoryStore
 from spillway.adapters.sqlite_store import SqliteStore
@@ -276,7 +276,7 @@ def subclasses(root: type[BaseException]) -> Iterator[type[BaseException]]:
 
 @pytest.mark.parametrize("error", sorted({*subclasses(sqlite3.Error), OSError, TimeoutError}, key=str))
 def test_every_error_of_sqlite_is_translated(error: type[BaseException]) -> None:
-    with pytest.raises(StoreUnavailable), sqlite_store.translated():
+    with pytest.raises(StoreUnavailable), sqlite_file.translated():
         raise error.__new__(error)
 
 

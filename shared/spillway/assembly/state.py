@@ -35,12 +35,22 @@ def open_store(settings: Settings) -> Store:
     if scheme == "sqlite":
         from spillway.adapters.sqlite_store import SqliteStore  # noqa: PLC0415 (by scheme)
 
-        if not place.removeprefix("/"):
-            raise BadSettings("SPILLWAY_STATE: sqlite:///PATH needs a path")
-        return SqliteStore(Path(place.removeprefix("/")) if not place.startswith("//") else Path(place[1:]))
+        return SqliteStore(state_file(place))
     from spillway.adapters.firestore_store import FirestoreStore  # noqa: PLC0415 (by scheme)
 
+    return FirestoreStore(*state_database(place))
+
+
+def state_file(place: str) -> Path:
+    """The path of a sqlite:// state. Raises BadSettings."""
+    if not place.removeprefix("/"):
+        raise BadSettings("SPILLWAY_STATE: sqlite:///PATH needs a path")
+    return Path(place.removeprefix("/")) if not place.startswith("//") else Path(place[1:])
+
+
+def state_database(place: str) -> tuple[str, str]:
+    """The project and database of a firestore:// state. Raises BadSettings."""
     project, _, database = place.partition("/")
     if not project:
         raise BadSettings("SPILLWAY_STATE: must be firestore://PROJECT/DATABASE")
-    return FirestoreStore(project, database or "(default)")
+    return project, database or "(default)"
