@@ -17,6 +17,7 @@ from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.state import load_routes, open_store
 from spillway.domain.routes import Fallback, Routes
 from spillway.edge.app import Beside, FrontDoor, House, create_app
+from spillway.edge.auth import OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
@@ -69,7 +70,10 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> FrontDoo
 
     service = InferenceService(backends, keeper)
     always = (exchange.keep_up, *beside) if beside else ()
-    return create_app(House(service, artifacts, media, status, metrics, room, settings.public_url, close, always))
+    entrance = OpenEntrance(proxied=bool(os.environ.get("K_SERVICE")))
+    return create_app(
+        House(service, artifacts, media, status, metrics, room, entrance, settings.public_url, close, always)
+    )
 
 
 class Ledgers:

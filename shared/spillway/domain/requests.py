@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol
 
+from spillway.domain.callers import NOBODY, Caller
 from spillway.domain.pipelines import Pipeline
 
 Prefer = Literal["auto", "subnet", "fallback", "subnet-only", "fallback-only"]
@@ -61,13 +62,15 @@ class InferenceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a request is to be served. `deadline_s` is None where the route's own holds.
-
-    `priority` is its caller's: 0 is the usual one, and the last of a day's money is kept from lower ones.
-    """
+    """How a request is to be served, and for whom. `deadline_s` is None where the route's own holds."""
 
     prefer: Prefer = "auto"
     deadline_s: float | None = None
     whole: bool | None = None
     public_url: str = ""
-    priority: int = 0
+    caller: Caller = NOBODY
+
+    @property
+    def priority(self) -> int:
+        """Its caller's."""
+        return self.caller.priority

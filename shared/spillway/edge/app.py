@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,12 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import openai, pages
 from spillway.edge.artifacts import ArtifactsEndpoint
+from spillway.edge.auth import Entrance, welcome
 from spillway.edge.bodies import Room
 from spillway.edge.openapi import document
 from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint
-from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id
+from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id, send_fault
 from spillway.edge.requests import request_id
-from spillway.errors import BadRequest
+from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition, Media
 from spillway.services.inference import InferenceService
 from spillway.services.status import Status
@@ -40,6 +42,7 @@ class House:
     status: Status
     exposition: Exposition
     room: Room
+    entrance: Entrance
     public_url: str | None
     close: Callable[[], Awaitable[None]]
     beside: Sequence[Beside] = ()
@@ -48,15 +51,24 @@ class House:
 class FrontDoor:
     """Every path. The inference paths are found at once: a router and its middlewares cost a tenth of a request."""
 
-    def __init__(self, endpoints: Mapping[str, ASGIApp], others: Starlette):
+    def __init__(self, endpoints: Mapping[str, ASGIApp], others: Starlette, entrance: Entrance):
         self._endpoints = endpoints
         self._others = others
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
-        endpoint = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            endpoint = self._endpoints.get(scope["path"].removeprefix(scope.get("root_path", "")))
+        if scope["type"] != "http":
+            await self._others(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        try:
+            welcome(scope, await self._entrance.admit(scope))
+        except SpillwayError as error:
+            named = request_id(Headers(scope=scope)) or new_request_id()
+            await send_fault(send, error, family_of(path, PIPELINES), named)
+            return
+        endpoint = self._endpoints.get(path) if scope["method"] == "POST" else None
         await (endpoint or self._others)(scope, receive, send)
 
 
@@ -68,7 +80,7 @@ def create_app(house: House) -> FrontDoor:
     }
     endpoints["/v1/chat/completions"] = ChatEndpoint(service, room, url)
     endpoints["/v1/images/generations"] = ImagesEndpoint(service, room, url, house.media, house.artifacts)
-    return FrontDoor(endpoints, _others(house, endpoints))
+    return FrontDoor(endpoints, _others(house, endpoints), house.entrance)
 
 
 def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from spillway.domain.pipelines import Pipeline
 from spillway.domain.requests import InferenceRequest
 from spillway.edge import openai
+from spillway.edge.auth import caller_of
 from spillway.edge.bodies import Body, CallerGone, Room
 from spillway.edge.presence import while_present
 from spillway.edge.replies import Family, answer_headers, log, new_request_id, send_bytes, send_fault
@@ -46,7 +47,7 @@ class Endpoint(ABC):
 
     async def _answer(self, exchange: "_Exchange", body: Body) -> None:
         exchange.public_url = public_url(self._base_url, exchange.scope, exchange.headers)
-        terms = read_terms(exchange.headers, exchange.public_url)
+        terms = read_terms(exchange.headers, exchange.public_url, caller_of(exchange.scope))
         request = await self._read(exchange.headers, body)
         async with while_present(exchange.receive):
             if request.pipeline.gives == "chat" and request.params.get("stream") is True:

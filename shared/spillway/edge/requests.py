@@ -9,6 +9,7 @@ from typing import Any, cast
 from pydantic_core import from_json, to_json
 from starlette.datastructures import Headers
 
+from spillway.domain.callers import Caller
 from spillway.domain.pipelines import Pipeline
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.edge.bodies import Body, Multipart, PlacedUpload, WholePayload, is_multipart
@@ -95,7 +96,7 @@ def _check_file(name: str, uploads: Mapping[str, PlacedUpload]) -> None:
         raise BadRequest(f"{name} is an empty file", code="invalid_field", param=name)
 
 
-def read_terms(headers: Headers, public_url: str) -> Terms:
+def read_terms(headers: Headers, public_url: str, caller: Caller) -> Terms:
     """How the caller wants to be served. Raises BadRequest for a header that can't be followed."""
     prefer = headers.get("x-spillway-prefer", "auto").strip().lower()
     if prefer not in _PREFER:
@@ -108,6 +109,7 @@ def read_terms(headers: Headers, public_url: str) -> Terms:
         deadline_s=_deadline(headers.get("x-spillway-deadline")),
         whole=None if stream is None else stream.strip().lower() == "whole",
         public_url=public_url,
+        caller=caller,
     )
 
 
