@@ -364,9 +364,9 @@ def test_a_decision_is_quick(slots: int) -> None:
 
     class Timed(SubnetPolicy):
         def arrive(self, key: int, now: float) -> Actions:
-            began = time.perf_counter()
+            began = time.process_time()
             actions = super().arrive(key, now)
-            spent.append(time.perf_counter() - began)
+            spent.append(time.process_time() - began)
             return actions
 
     play(scene(slots, 1.2 * slots / 4, 200.0), lambda load, n, chance: Timed(load.name, PAID, chance, patience_s=30.0))
