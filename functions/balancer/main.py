@@ -2,17 +2,24 @@
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from spillway.assembly.balancer import timed_rounds
+from spillway.assembly.push import push_door
 from spillway.settings import load_settings
 
-rounds = timed_rounds(load_settings())
+settings = load_settings()
+rounds, door = timed_rounds(settings), push_door(settings)
 
 
 @functions_framework.aio.http
-async def balancer(_: Request) -> JSONResponse:
+async def balancer(request: Request) -> Response:
     """The report of the round; 503 where it came to nothing."""
+    return await door.called(request, one_round)
+
+
+async def one_round() -> Response:
+    """One round, as a reply."""
     report = await rounds.round()
     whole = bool(report.targets or report.skipped)
     return JSONResponse(report.body(), status_code=200 if whole else 503)

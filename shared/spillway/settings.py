@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     max_body: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_bodies: int = Field(default=256 * 1024 * 1024, ge=1024)
     push_audience: str | None = None
+    push_account: str | None = None
+    push_certs_url: HttpUrl = "https://www.googleapis.com/oauth2/v1/certs"
     webhook_secret: SecretStr | None = None
     rpc_url: str | None = None
     chain_id: int = Field(default=42161, ge=1)

@@ -94,7 +94,6 @@ def start(settings: dict[str, str], **changes: str) -> subprocess.CompletedProce
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("SPILLWAY_PUSH_AUDIENCE", "https://balancer", "tokens are not checked in this release"),
         ("SPILLWAY_STATE", "memory://", "which memory:// can't"),
         ("K_SERVICE", "balancer", "set firestore://"),
         ("SPILLWAY_VERIFY", "perhaps", "Input should be 'decode' or 'none'"),
