@@ -35,8 +35,9 @@ class GoogleTokens:
         certs_url: str,
         account: str | None = None,
         clock: Clock = time.monotonic,
+        call_s: float = CALL_S,
     ):
-        self._api = JsonApi("Google's certificates", pool, certs_url, try_s=3.0, call_s=6.0)
+        self._api = JsonApi("Google's certificates", pool, certs_url, try_s=call_s / 2, call_s=call_s)
         self._audience, self._account, self._clock = audience, account, clock
         self._certs: Mapping[str, str] = {}
         self._asked_at = -math.inf
