@@ -23,8 +23,8 @@ class Jobs(Protocol):
     async def add(self, job: Job) -> Job:
         """Keep a new job, durably, with the rank that is its caller's turn in its lane. Raises Conflict.
 
-        The rank is the larger of the lane's head and one more than the caller's last in the lane: so callers take
-        turns, and one with a thousand jobs waits behind another's first.
+        The rank is domain.fairness.rank over the jobs of the lane that haven't ended; the lane's head is the first
+        that a worker may take up, or where there is none the first of all.
         """
         ...
 
@@ -65,7 +65,7 @@ class Jobs(Protocol):
         ...
 
     async def finished_before(self, at: float, limit: int = 500) -> list[Job]:
-        """Jobs that ended before `at`: what retention removes."""
+        """Jobs that ended before `at`, the oldest first: what retention removes."""
         ...
 
     async def remove(self, job_id: str) -> None:
