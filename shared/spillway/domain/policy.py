@@ -164,6 +164,12 @@ class SubnetPolicy:
             return actions
         return [*actions, Action(key, "fallback", "full" if self.up else "down")]
 
+    def begin_if_room(self, key: int, now: float) -> Action | None:
+        """Begin a try where one may begin now and no request waits; None where not. For those who ask again later."""
+        self._advance(now)
+        reason = None if self._queue else self._gate()
+        return self._begin(key, reason) if reason else None
+
     def force(self, key: int, now: float) -> None:
         """Somebody else decided that a request is tried: it counts like any other."""
         self._advance(now)

@@ -51,6 +51,8 @@ class Gate:
         self._was, self._looked_at = (True, 0), -math.inf
         self._expected: int | None = None
         self.asked_at = -math.inf
+        self.line, self.moved = asyncio.Lock(), asyncio.Event()
+        """Those who are patient (services.patience): only the first of them looks, and whenever something has moved."""
         self.started = False
         """Whether what others had learned before was looked at."""
 
@@ -132,6 +134,7 @@ class Gate:
     def obey(self, override: Override) -> None:
         """Follow an operator's order; nobody waits for a slot that he may not have."""
         self.override = override
+        self.moved.set()
         if override.mode == "fallback-only":
             self._send_away("capped")
 
@@ -148,6 +151,32 @@ class Gate:
     def _forced(self, key: int) -> Action:
         self.policy.force(key, self._monotonic())
         return Action(key, "subnet", "asked")
+
+    def at_once(self) -> Entry | None:
+        """Open a try for somebody patient, where one may begin and no live request waits; None where not now."""
+        now = self._monotonic()
+        if now < self._rest_until or self.override.mode == "fallback-only":
+            return None
+        if self.override.mode == "off":
+            return self.force()
+        action = self.policy.begin_if_room(next(self._keys), now)
+        return self._entry(action) if action else None
+
+    def shut(self) -> Reason | None:
+        """Why it is of no use to wait for a slot now; None where it is."""
+        if self.override.mode == "fallback-only":
+            return "capped"
+        if self._monotonic() < self._rest_until:
+            return "resting"
+        return None if self.policy.up else "down"
+
+    def barred(self) -> Reason | None:
+        """Why a request may not even ask; what an operator has bounded is drawn by lot."""
+        return self._barred(self._monotonic())
+
+    def turn_away(self, reason: Reason) -> Entry:
+        """Somebody patient goes to hosted inference."""
+        return self._entry(Action(next(self._keys), "fallback", reason))
 
     def room(self) -> int:
         """How many tries could begin at once now; none against an operator's order or the subnet's wish to rest."""
@@ -193,6 +222,7 @@ class Gate:
         self._carry_out(self.policy.merge(reports, self._monotonic()))
 
     def _carry_out(self, actions: list[Action]) -> None:
+        self.moved.set()
         for action in actions:
             waiting = self._waiting.pop(action.key, None)
             if waiting is not None and not waiting.done():

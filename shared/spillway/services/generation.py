@@ -1,6 +1,7 @@
 """A whole answer: the request goes through its backends until one has given a result that is whole."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.errors import TooSlow
@@ -32,6 +33,21 @@ class Generation:
             self._way.close(error)
             raise
         self._way.close(None)
+        return result
+
+    async def patiently(self, patience_s: float, started: Callable[[], Awaitable[None]]) -> Result:
+        """The subnet's answer alone, tried when it has a slot that no live request wants (ports.running.SubnetDoor).
+
+        Nothing is written into the ledger: a job's run has a record of its own.
+        """
+        try:
+            await self._way.enter_patiently(patience_s)
+            await started()
+            result = await self._alone(Try(None, more=0))
+        finally:
+            self._way.let_go()
+        if result is None:
+            raise self._way.last_failure
         return result
 
     async def _through(self) -> Result:

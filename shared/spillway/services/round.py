@@ -13,6 +13,7 @@ from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapaci
 from spillway.ports import Attempt, Clock, Inference, Ledger, Served
 from spillway.services.exchange import Exchange
 from spillway.services.gate import Entry, Gate, Gates, how_it_ended
+from spillway.services.patience import enter_patiently
 from spillway.services.spending import Reservation, Spending
 
 WAIT_PART = 0.5
@@ -100,6 +101,21 @@ class Round:
         if prefer == "fallback-only":
             subnet = []
         self._ahead = [*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted]
+
+    async def enter_patiently(self, patience_s: float) -> None:
+        """Wait for a try on the subnet that no live request wants. Raises NoCapacity where there is none in time.
+
+        The time for the answer counts from the try's beginning.
+        """
+        await self._backends.exchange.fresh(self.gate)
+        if not self._subnet_can():
+            raise NoCapacity("the subnet can't take this request")
+        insist = self._preference() == "subnet-only"
+        self._entry = await enter_patiently(self.gate, patience_s, insist=insist)
+        self.record.reason = self._entry.reason
+        if self._entry.go != "subnet":
+            raise NoCapacity(f"the subnet has no slot for it ({self._entry.reason})")
+        self.deadline = Deadline(self._backends.monotonic() + self.route.deadline)
 
     def tries(self) -> Iterator[Try]:
         """Each backend that may still answer, best first, while there is time."""
@@ -253,10 +269,20 @@ class Round:
         """Seconds until the deadline."""
         return self.deadline.left(self._backends.monotonic())
 
+    @property
+    def last_failure(self) -> Overflow:
+        """What the latest try came to that did not answer."""
+        return self._failures[-1][1]
+
+    def let_go(self) -> None:
+        """Give back a try that was opened for this request and isn't made."""
+        entry, self._entry = self._entry, None
+        if entry and entry.go == "subnet":
+            self.gate.withdraw(entry.key)
+
     def close(self, error: BaseException | None) -> Served:
         """Write the round into the ledger."""
-        if self._entry and self._entry.go == "subnet":
-            self.gate.withdraw(self._entry.key)
+        self.let_go()
         self.record.outcome = kind_of(error)
         self.record.seconds = self._backends.monotonic() - self.started
         self._backends.ledger.record(self.record)
