@@ -2,27 +2,39 @@
 
 import asyncio
 import random
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from spillway.adapters.firestore_jobs import FirestoreJobs
 from spillway.adapters.memory_jobs import MemoryJobs
 from spillway.adapters.sqlite_jobs import SqliteJobs
 from spillway.domain import job_steps
 from spillway.domain.jobs import Hosted, Job, Problem, Webhook
 from spillway.errors import Conflict
 from spillway.ports.jobs import Crowd, Jobs
+from spillway.services.claiming import Claims
 from support.jobs import LANE, NOW, new_job
 
 LATER = NOW + 100
 LEASE_S = 30.0
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "firestore"])
 async def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Jobs]:
-    made: Jobs = MemoryJobs() if request.param == "memory" else SqliteJobs(tmp_path / "deep" / "state.db")
+    made: Jobs
+    if request.param == "memory":
+        made = MemoryJobs()
+    elif request.param == "sqlite":
+        made = SqliteJobs(tmp_path / "deep" / "state.db")
+    else:
+        request.getfixturevalue("firestore_host")
+        # The first call of a Java process that has just started is slow.
+        made = FirestoreJobs(f"test-{uuid.uuid4().hex[:12]}", timeout_s=20.0)
     yield made
     await made.close()
 
@@ -129,6 +141,11 @@ async def test_callers_take_turns(jobs: Jobs) -> None:
     assert [job.rank for job in (anna[0], anna[19], ben[0], ben[1])] == [0, 19, 0, 1]
 
 
+async def test_jobs_added_at_once_are_turns_of_their_own(jobs: Jobs) -> None:
+    added = await asyncio.gather(*(jobs.add(new_job()) for _ in range(40)))
+    assert sorted(job.rank for job in added) == list(range(40))
+
+
 async def test_newcomer_stands_at_the_head(jobs: Jobs) -> None:
     anna = [await jobs.add(new_job(caller="anna")) for _ in range(10)]
     for job in anna[:5]:
@@ -136,6 +153,18 @@ async def test_newcomer_stands_at_the_head(jobs: Jobs) -> None:
     ben = await jobs.add(new_job(caller="ben", created_at=LATER))
     assert ben.rank == 5
     assert ids(await jobs.claimable(LANE, LATER, 2)) == [anna[5].id, ben.id]
+
+
+async def test_ten_workers_at_once_take_ten_jobs(jobs: Jobs) -> None:
+    added = await asyncio.gather(*(jobs.add(new_job()) for _ in range(20)))
+    workers = [
+        Claims(jobs, str(number), lease_s=LEASE_S, epoch=lambda: LATER, chance=Random(number)) for number in range(10)
+    ]
+    for _ in range(2):
+        taken = await asyncio.gather(*(worker.take(LANE) for worker in workers))
+        assert len({job.id for job in taken if job}) == 10
+    assert await asyncio.gather(*(worker.take(LANE) for worker in workers)) == [None] * 10
+    assert len(await jobs.claimable(LANE, LATER + LEASE_S, 99)) == len(added)
 
 
 async def test_newcomer_does_not_stand_with_jobs_that_were_put_off(jobs: Jobs) -> None:

@@ -18,7 +18,7 @@ import pytest
 from google.api_core import exceptions as google_errors
 from google.auth import exceptions as auth_errors
 
-from spillway.adapters import firestore_store, sqlite_file
+from spillway.adapters import firestore_database, sqlite_file
 from spillway.adapters.firestore_store import FirestoreStore
 from spillway.adapters.memory_store import MemoryStore
 from spillway.adapters.sqlite_store import SqliteStore
@@ -285,7 +285,7 @@ GOOGLES = {*subclasses(google_errors.GoogleAPIError), *subclasses(auth_errors.Go
 
 @pytest.mark.parametrize("error", sorted({*GOOGLES, grpc.RpcError, OSError, TimeoutError}, key=str))
 def test_every_error_of_firestore_is_translated(error: type[BaseException]) -> None:
-    with pytest.raises(StoreUnavailable), firestore_store.translated():
+    with pytest.raises(StoreUnavailable), firestore_database.translated():
         raise error.__new__(error)
 
 

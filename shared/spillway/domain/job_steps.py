@@ -13,6 +13,8 @@ from spillway.errors import JobOver
 
 MOST_FAILURES = 5
 """After as many failures of its own a job has failed; a worker's death is none."""
+LONGEST_MESSAGE = 2000
+"""Characters of a problem's message that are kept: a backend's own words may be a whole page."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 120.0
 
 
@@ -100,7 +102,8 @@ def succeeded(job: Job, now: float, result: str, model: str) -> Job:
 def failed(job: Job, now: float, problem: Problem) -> Job:
     """It can't be done, whoever tries."""
     _living(job)
-    return _next(_ended(_changed(job, now, "failed", problem.code, job.served_by), now), error=problem)
+    error = replace(problem, message=problem.message[:LONGEST_MESSAGE])
+    return _next(_ended(_changed(job, now, "failed", problem.code, job.served_by), now), error=error)
 
 
 def canceled(job: Job, now: float) -> Job:

@@ -207,6 +207,11 @@ def test_job_to_which_too_much_happened_is_worn_out() -> None:
     assert job_steps.failed_once(job_steps.claimed(job, "a", now, LEASE_S), now, WRONG).status == "failed"
 
 
+def test_document_stays_small_whatever_was_said() -> None:
+    job = job_steps.failed(any_job(), NOW, Problem("failed", "x" * 10_000_000))
+    assert len(packed(job)) < 10_000
+
+
 def test_handed_back_job_is_taken_up_at_once() -> None:
     job = job_steps.started(job_steps.claimed(any_job(), "a", NOW, LEASE_S), NOW, "subnet")
     back = job_steps.handed_back(job, NOW + 3)
