@@ -5,6 +5,9 @@ SpillwayError
 ├── CallerError                 goes back to the caller, never on to another backend
 │   ├── BadRequest              found by Spillway itself
 │   ├── RequestRejected         the backend's own 400, 401, 413, 415 or 422, passed on as it is
+│   ├── KeyRefused              no key, or one that is not known or works no more
+│   ├── NotAllowed              the key is not for this, or not for this web page
+│   ├── RateLimited             the key's requests come faster than it may send them
 │   ├── ContentRefused          a hosted provider's safety refusal
 │   └── ContextTooLong          more tokens than the model's window; a fallback with a larger one may take it
 ├── Overflow                    "try the next backend", and nothing else means that
@@ -15,7 +18,7 @@ SpillwayError
 │   ├── BackendFailed           500, or a job that the backend gave up: falls back and counts as an alarm
 │   └── TooSlow                 no answer within the time that this try had
 ├── NobodyAnswered              every backend overflowed
-├── Overloaded                  Spillway itself has no room for the request just now
+├── Overloaded                  Spillway itself can't take the request just now: no room, or no way to check its key
 ├── StoreUnavailable            the shared store gave no answer; a write may have been made all the same
 ├── QueueUnavailable            the queue took no word; a sweep says it again
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
@@ -23,6 +26,7 @@ SpillwayError
 └── MediaBroken                 a picture, video or sound that is not whole
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +53,28 @@ class CallerError(SpillwayError):
 
 class BadRequest(CallerError):
     """Spillway found the request wrong before any backend was tried."""
+
+
+class KeyRefused(CallerError):
+    """401: the caller gave no key, or one that nobody knows, that was revoked or whose time is over."""
+
+    def __init__(self, message: str, *, code: str = "invalid_api_key"):
+        super().__init__(message, status=401, code=code)
+
+
+class NotAllowed(CallerError):
+    """403: the caller is known, and may not do this."""
+
+    def __init__(self, message: str, *, code: str = "not_allowed"):
+        super().__init__(message, status=403, code=code)
+
+
+class RateLimited(CallerError):
+    """429: the caller's requests come too fast; the next may come after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float):
+        super().__init__(message, status=429, code="rate_limited")
+        self.headers = {"retry-after": str(max(1, math.ceil(retry_after_s)))}
 
 
 class RequestRejected(CallerError):
@@ -134,7 +160,7 @@ class NobodyAnswered(SpillwayError):
 
 
 class Overloaded(SpillwayError):
-    """Spillway has no room for this request now; the caller may come back after `retry_after_s`."""
+    """Spillway can't take this request now; the caller may come back after `retry_after_s`."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0):
         super().__init__(message)

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
+from starlette.types import ASGIApp
+
 from spillway.adapters.http import HttpPool
 from spillway.adapters.media_http import HttpMedia, PublicResolver
 from spillway.adapters.media_inspector import MediaInspector
@@ -16,8 +18,8 @@ from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.state import load_routes, open_store
 from spillway.domain.routes import Fallback, Routes
-from spillway.edge.app import Beside, FrontDoor, House, create_app
-from spillway.edge.auth import OpenEntrance
+from spillway.edge.app import Beside, House, create_app
+from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
@@ -25,6 +27,7 @@ from spillway.services.exchange import Capacities, Exchange
 from spillway.services.gate import Gates
 from spillway.services.inference import InferenceService
 from spillway.services.keeping import Keeper
+from spillway.services.keyring import Keyring
 from spillway.services.round import Backends
 from spillway.services.spending import Spending
 from spillway.services.status import Status
@@ -34,7 +37,7 @@ from spillway.settings import Settings
 log = logging.getLogger("spillway")
 
 
-def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> FrontDoor:
+def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
     """The HTTP front door. Raises BadSettings; nothing is connected yet.
 
     `beside` runs for as long as the application does, where that has a processor between requests.
@@ -47,7 +50,8 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> FrontDoo
     status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
     store, gates = open_store(settings), Gates(time.monotonic, Random())
     exchange = Exchange(store, gates, tallying, epoch=time.time, capacities=_capacities(settings, pool))
-    spending = Spending(store, settings.fallback_usd_per_day, epoch=time.time)
+    keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
+    spending = Spending(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest)
     hosted = _hosted(settings, routes, pool, media)
     backends = Backends(
         routes=routes,
@@ -64,16 +68,25 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> FrontDoo
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
 
     async def close() -> None:
-        await backends.close()
+        await asyncio.gather(backends.close(), keyring.close())
         await store.close()
         await asyncio.gather(pool.aclose(), public.aclose())
 
     service = InferenceService(backends, keeper)
     always = (exchange.keep_up, *beside) if beside else ()
-    entrance = OpenEntrance(proxied=bool(os.environ.get("K_SERVICE")))
     return create_app(
-        House(service, artifacts, media, status, metrics, room, entrance, settings.public_url, close, always)
-    )
+        House(
+            service, artifacts, media, status, metrics, room, _entrance(settings, keyring), settings.public_url, close,
+            always,
+        )
+    )  # fmt: skip
+
+
+def _entrance(settings: Settings, keyring: Keyring) -> Entrance:
+    proxied = bool(os.environ.get("K_SERVICE"))
+    if settings.auth == "keys":
+        return KeyedEntrance(keyring, proxied=proxied)
+    return OpenEntrance(proxied=proxied)
 
 
 class Ledgers:
@@ -99,11 +112,10 @@ def _capacities(settings: Settings, pool: HttpPool) -> Capacities | None:
 def _check(settings: Settings) -> None:
     if settings.subnet_url is None:
         log.warning("SPILLWAY_SUBNET_URL is not set: only hosted inference answers")
-    in_cloud = bool(os.environ.get("K_SERVICE"))
-    if settings.auth == "keys":
-        raise BadSettings("SPILLWAY_AUTH: keys are not in this release; set it to none and let only trusted callers in")
-    if in_cloud and settings.auth is None:
-        raise BadSettings("SPILLWAY_AUTH: set it to none, and let only trusted callers in, to serve in the cloud")
+    if settings.auth == "keys" and settings.state.startswith("memory:"):
+        raise BadSettings("SPILLWAY_STATE: keys are kept in the state, and memory:// has none to begin with")
+    if settings.auth is None and os.environ.get("K_SERVICE"):
+        raise BadSettings("SPILLWAY_AUTH: set it to keys; or to none, where only callers that you trust can get here")
     for name in ("queue", "artifacts"):
         scheme = getattr(settings, name).partition("://")[0]
         if scheme in ("pubsub", "gs"):

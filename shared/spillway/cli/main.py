@@ -5,6 +5,7 @@ import sys
 import typer
 
 from spillway.cli.demo import demo
+from spillway.cli.keys import app as keys
 from spillway.cli.policy import app as policy
 from spillway.cli.serve import serve
 from spillway.cli.simulate import simulate
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(demo)
 app.add_typer(policy, name="policy")
+app.add_typer(keys, name="keys")
 app.command()(simulate)
 
 

@@ -27,13 +27,15 @@ class Caller:
 
     `id` never changes: what belongs to a caller (jobs, idempotency keys, a turn in a queue) goes by it. For a key it is
     the key's id, which survives a rotation; without keys it is `client:` and the address that the request came from.
-    `secret` signs the caller's webhooks (`whsec_...`, Standard Webhooks). `priority`: 0 is the usual one, and the last
-    of a day's money is kept from lower ones. `origins` are the web pages that may use the key.
+    `keyed` is whether it is a key's. `secret` signs the caller's webhooks (`whsec_...`, Standard Webhooks).
+    `priority`: 0 is the usual one, and the last of a day's money is kept from lower ones. `origins` are the web pages
+    that may use the key.
     """
 
     id: str
     name: str = ""
-    scopes: frozenset[str] = EVERYTHING
+    scopes: frozenset[str] = frozenset()
+    keyed: bool = False
     priority: int = 0
     secret: str | None = field(default=None, repr=False)
     origins: frozenset[str] = frozenset()
@@ -41,7 +43,12 @@ class Caller:
 
 
 def anonymous(address: str) -> Caller:
-    """Somebody of whom no key is asked."""
+    """Somebody at this address of whom no key is asked, so that everything is allowed."""
+    return Caller(f"client:{address}", scopes=EVERYTHING)
+
+
+def stranger(address: str) -> Caller:
+    """Somebody at this address who has shown no key where others need one."""
     return Caller(f"client:{address}")
 
 

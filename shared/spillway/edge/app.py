@@ -19,6 +19,7 @@ from spillway.edge import openai, pages
 from spillway.edge.artifacts import ArtifactsEndpoint
 from spillway.edge.auth import Entrance, welcome
 from spillway.edge.bodies import Room
+from spillway.edge.cross_origin import CrossOrigin
 from spillway.edge.openapi import document
 from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint
 from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id, send_fault
@@ -72,7 +73,7 @@ class FrontDoor:
         await (endpoint or self._others)(scope, receive, send)
 
 
-def create_app(house: House) -> FrontDoor:
+def create_app(house: House) -> ASGIApp:
     """The front door over a house."""
     service, room, url = house.inference, house.room, house.public_url
     endpoints: dict[str, ASGIApp] = {
@@ -80,7 +81,8 @@ def create_app(house: House) -> FrontDoor:
     }
     endpoints["/v1/chat/completions"] = ChatEndpoint(service, room, url)
     endpoints["/v1/images/generations"] = ImagesEndpoint(service, room, url, house.media, house.artifacts)
-    return FrontDoor(endpoints, _others(house, endpoints), house.entrance)
+    door = FrontDoor(endpoints, _others(house, endpoints), house.entrance)
+    return CrossOrigin(door, house.entrance) if house.entrance.keyed else door
 
 
 def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:

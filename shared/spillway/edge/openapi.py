@@ -10,6 +10,19 @@ from spillway.domain.pipelines import PIPELINES, Pipeline
 from spillway.edge.openai import ChatFields, ImagesFields
 from spillway.edge.parameters import FIELDS, FILES
 
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "sw_ID_SECRET",
+    "description": "A key from `spillway keys create`, where SPILLWAY_AUTH=keys; any word where it is none.",
+}
+_REFUSALS = {
+    "401": {"description": "No key, or one that is not known or was revoked."},
+    "403": {"description": "The key is not for this, or not for this web page."},
+    "429": {"description": "Too fast for the key, or the day's money is spent; Retry-After says when to come again."},
+    "503": {"description": "No backend has room, or keys can't be checked just now; Retry-After says when to come."},
+}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -22,7 +35,8 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Spillway", "version": __version__},
         "paths": paths,
-        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"key": []}],
+        "components": {"securitySchemes": {"key": _KEY}},
     }
 
 
@@ -47,7 +61,11 @@ def _operation(summary: str, content: dict[str, Any] | None) -> dict[str, Any]:
     ]
     operation: dict[str, Any] = {
         "summary": summary,
-        "responses": {"200": {"description": "The answer."}, "default": {"description": "An error, in words."}},
+        "responses": {
+            "200": {"description": "The answer."},
+            **_REFUSALS,
+            "default": {"description": "An error, in words."},
+        },
     }
     if content:
         operation |= {"requestBody": {"required": True, "content": content}, "parameters": steering}

@@ -7,7 +7,7 @@ for the store, at most a second. While the store can't be reached, what is grant
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -69,10 +69,12 @@ class _Day:
 class Spending:
     """The day's money. `usd_per_day` None is no cap, and then the store is not used.
 
-    `highest` is the highest priority that a caller can have: the last of the money is kept from those below it.
+    `highest` tells the highest priority that a caller can have: the last of the money is kept from those below it.
     """
 
-    def __init__(self, store: Store, usd_per_day: float | None, *, epoch: Clock, highest: int = 0):
+    def __init__(
+        self, store: Store, usd_per_day: float | None, *, epoch: Clock, highest: Callable[[], int] = lambda: 0
+    ):
         self._grants = Grants(store)
         self._cap = None if usd_per_day is None else cap_micros(usd_per_day)
         self._epoch = epoch
@@ -93,7 +95,7 @@ class Spending:
         micros = price_micros(usd)
         if self._cap is None or micros == 0:
             return Reservation(usd, 0, ())
-        days, kept = self._on(now), kept_from(priority, self._highest)
+        days, kept = self._on(now), self._kept_from(priority)
         held = not self._closed and all(day.purse.holds(micros, kept) for day in days.values())
         if held:
             self._take(micros, days.values(), now)
@@ -117,7 +119,7 @@ class Spending:
     async def prepare(self, usd: float, priority: int = 0) -> None:
         """Wait, at most a second, until the grant holds a job's price, where the money of all could."""
         self.kick()
-        micros, kept = price_micros(usd), kept_from(priority, self._highest)
+        micros, kept = price_micros(usd), self._kept_from(priority)
         self._waiting += micros
         try:
             with suppress(TimeoutError):
@@ -146,7 +148,7 @@ class Spending:
 
     def seconds_left(self, now: float, usd: float = 0.0, priority: int = 0) -> float:
         """Until a refused caller may come again: a moment where a larger grant would do, else the next day."""
-        if self._today(now).purse.could_hold(max(1, price_micros(usd)), kept_from(priority, self._highest)):
+        if self._today(now).purse.could_hold(max(1, price_micros(usd)), self._kept_from(priority)):
             return REFRESH_S
         return DAY_S - now % DAY_S + SKEW_S
 
@@ -181,6 +183,9 @@ class Spending:
         with suppress(StoreUnavailable):
             for number in list(self._days):
                 await self._leave(number)
+
+    def _kept_from(self, priority: int) -> float:
+        return kept_from(priority, self._highest())
 
     def _on(self, now: float) -> dict[int, _Day]:
         return {number: self._day(number) for number in days_of(now)}

@@ -225,7 +225,7 @@ async def test_idle_instance_gives_its_grant_back() -> None:
 
 async def test_lower_priority_is_refused_first() -> None:
     time = Time()
-    async with spending(MemoryStore(), 1.0, time, highest=1) as one:
+    async with spending(MemoryStore(), 1.0, time, highest=lambda: 1) as one:
         assert await spend_all(one, time, 0.001, priority=-1) == pytest.approx(950, abs=2)
         assert one.seconds_left(time(), 0.001, priority=-1) > REFRESH_S
         assert await spend_all(one, time, 0.001) == pytest.approx(30, abs=2)
@@ -351,7 +351,7 @@ class Town:
         self.instances = [self.instance(place) for place in range(len(self.offsets))]
 
     def instance(self, place: int) -> Spending:
-        return Spending(self.wire, CAP, epoch=lambda: self.true_now + self.offsets[place], highest=1)
+        return Spending(self.wire, CAP, epoch=lambda: self.true_now + self.offsets[place], highest=lambda: 1)
 
     async def act(self, what: str, a: int, b: int) -> None:
         place = a % len(self.instances)

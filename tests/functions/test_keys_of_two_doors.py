@@ -1,0 +1,98 @@
+"""Keys, as people make and use them: the command line, and two front doors in processes of their own over one state."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator import SubnetGateway, background
+from support.front_door import command
+
+SPILLWAY = Path(sys.executable).with_name("spillway")
+PICTURE = {"prompt": "a cat"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    directory = tmp_path_factory.mktemp("keys")
+    subnet = SubnetGateway(slots=64, time_scale=0.001)
+    with background(subnet):
+        yield {
+            "SPILLWAY_AUTH": "keys",
+            "SPILLWAY_STATE": f"sqlite:///{directory}/state.db",
+            "SPILLWAY_ARTIFACTS": f"file://{directory}/artifacts",
+            "SPILLWAY_SUBNET_URL": subnet.url,
+        }
+
+
+@pytest.fixture(scope="module")
+def doors(settings: dict[str, str]) -> Iterator[list[httpx.Client]]:
+    """Two front doors that share what they know."""
+    with (
+        command(**settings) as one,
+        command(**settings) as two,
+        httpx.Client(base_url=one, timeout=30) as first,
+        httpx.Client(base_url=two, timeout=30) as second,
+    ):
+        yield [first, second]
+
+
+def keys(settings: dict[str, str], *args: str) -> Any:
+    """What `spillway keys` prints as JSON."""
+    ran = subprocess.run(
+        [SPILLWAY, "keys", *args, "--json"], env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
+    return json.loads(ran.stdout)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def ask(door: httpx.Client, key: str) -> httpx.Response:
+    return door.post("/text-to-image", json=PICTURE, headers=bearer(key))
+
+
+def test_a_new_key_works_on_every_instance_at_once(settings: dict[str, str], doors: list[httpx.Client]) -> None:
+    for door in doors:
+        made = keys(settings, "create", "--name", "gif")
+        assert ask(door, made["key"]).status_code == 200
+
+
+def test_a_revoked_key_is_refused_everywhere_within_ten_seconds(
+    settings: dict[str, str], doors: list[httpx.Client]
+) -> None:
+    made = keys(settings, "create")
+    assert [ask(door, made["key"]).status_code for door in doors] == [200, 200]
+    keys(settings, "revoke", made["id"])
+    revoked = time.monotonic()
+    while any(ask(door, made["key"]).status_code != 401 for door in doors):
+        assert time.monotonic() - revoked < 10
+        time.sleep(0.1)
+
+
+def test_a_replaced_secret_works_on_and_the_key_stays_the_same(
+    settings: dict[str, str], doors: list[httpx.Client]
+) -> None:
+    made = keys(settings, "create")
+    rotated = keys(settings, "rotate", made["id"], "--grace", "1h")
+    assert rotated["id"] == made["id"]
+    assert [ask(doors[0], key).status_code for key in (made["key"], rotated["key"])] == [200, 200]
+
+
+def test_the_log_tells_who_did_what(settings: dict[str, str], doors: list[httpx.Client]) -> None:
+    made = keys(settings, "create", "--name", "logged")
+    ask(doors[0], made["key"])
+    keys(settings, "revoke", made["key"])
+    told = [event for event in keys(settings, "log")["events"] if event["id"] == made["id"]]
+    assert {event["what"] for event in told} >= {"created", "revoked"}
+    [listed] = [key for key in keys(settings, "list")["keys"] if key["id"] == made["id"]]
+    assert (listed["name"], listed["status"]) == ("logged", "revoked")
+    assert made["key"] not in json.dumps(listed)
