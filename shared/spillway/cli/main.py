@@ -6,6 +6,7 @@ import typer
 
 from spillway.cli.demo import demo
 from spillway.cli.keys import app as keys
+from spillway.cli.loadtest import loadtest
 from spillway.cli.policy import app as policy
 from spillway.cli.serve import serve
 from spillway.cli.simulate import simulate
@@ -22,6 +23,7 @@ app.command()(demo)
 app.add_typer(policy, name="policy")
 app.add_typer(keys, name="keys")
 app.command()(simulate)
+app.command()(loadtest)
 
 
 def main() -> None:
