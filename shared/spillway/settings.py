@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     routes: Path | None = None
     state: Annotated[str, _scheme("memory", "sqlite", "firestore")] = "sqlite:///var/spillway.db"
     queue: Annotated[str, _scheme("local", "pubsub")] = "local://"
+    keep_inputs_s: int = Field(default=86_400, ge=60)
+    keep_results_s: int = Field(default=7 * 86_400, ge=60)
     artifacts: Annotated[str, _scheme("file", "gs")] = Field(
         default_factory=lambda: f"file://{Path('var/artifacts').absolute()}"
     )

@@ -1,4 +1,4 @@
-"""Google's Firestore emulator, started once for all tests that ask for it."""
+"""Google's emulators of Firestore and Pub/Sub, each started once for all tests that ask for it."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -14,20 +15,41 @@ import pytest
 from support.front_door import free_port
 
 SDK = Path(os.environ.get("CLOUDSDK_ROOT", "/usr/lib/google-cloud-sdk"))
-FIRESTORE = SDK / "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.language=en"]
 START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """One of Google's emulators: a Java archive in the SDK, by a pattern, and its main class."""
+
+    name: str
+    archive: str
+    main: str
+
+
+FIRESTORE = Emulator(
+    "Firestore",
+    "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar",
+    "com.google.cloud.datastore.emulator.firestore.CloudFirestore",
+)
+PUBSUB = Emulator(
+    "Pub/Sub",
+    "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar",
+    "com.google.cloud.pubsub.testing.v1.Main",
+)
 
 
 @pytest.fixture(scope="session")
 def firestore_emulator() -> Iterator[str]:
     """Its host and port. CI has it; elsewhere tests without it are skipped."""
-    missing = _missing()
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    with _running() as address:
-        yield address
+    yield from _address(FIRESTORE)
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator() -> Iterator[str]:
+    """Its host and port. CI has it; elsewhere tests without it are skipped."""
+    yield from _address(PUBSUB)
 
 
 @pytest.fixture
@@ -37,36 +59,56 @@ def firestore_host(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> 
     return firestore_emulator
 
 
-def _missing() -> str | None:
-    if not FIRESTORE.exists():
-        return f"there is no Firestore emulator in {SDK} (set CLOUDSDK_ROOT)"
-    return None if shutil.which("java") else "the Firestore emulator needs java"
+@pytest.fixture
+def pubsub_host(pubsub_emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The emulator, where adapters look for it. A project of its own keeps a test apart from others."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_emulator)
+    return pubsub_emulator
+
+
+def _address(emulator: Emulator) -> Iterator[str]:
+    missing = _missing(emulator)
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    with running(emulator) as address:
+        yield address
+
+
+def _missing(emulator: Emulator) -> str | None:
+    if not list(SDK.glob(emulator.archive)):
+        return f"there is no {emulator.name} emulator in {SDK} (set CLOUDSDK_ROOT)"
+    return None if shutil.which("java") else f"the {emulator.name} emulator needs java"
 
 
 @contextmanager
-def _running() -> Iterator[str]:
+def running(emulator: Emulator) -> Iterator[str]:
+    """Start it on a free port and stop it at the end."""
     port = free_port()
-    command = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.language=en"]
-    main = ["-cp", str(FIRESTORE), "com.google.cloud.datastore.emulator.firestore.CloudFirestore"]
+    archive = str(max(SDK.glob(emulator.archive)))
     process = subprocess.Popen(
-        [*command, *main, "--host=127.0.0.1", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*JAVA, "-cp", archive, emulator.main, "--host=127.0.0.1", f"--port={port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}/")
+        _wait_until_ready(emulator, process, f"http://127.0.0.1:{port}/")
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(15)
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _wait_until_ready(emulator: Emulator, process: "subprocess.Popen[bytes]", url: str) -> None:
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"the Firestore emulator ended with {process.returncode}")
+            raise RuntimeError(f"the {emulator.name} emulator ended with {process.returncode}")
         try:
             if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError(f"the Firestore emulator is not ready after {START_S:g} s")
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"the {emulator.name} emulator is not ready after {START_S:g} s")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spillway.domain.routes import Routes, RoutesFile, parse_routes, with_builtin
 from spillway.errors import BadSettings
+from spillway.ports.jobs import Jobs, Queue
 from spillway.ports.store import Store
 from spillway.settings import Settings
 
@@ -27,8 +28,7 @@ def open_store(settings: Settings) -> Store:
     """The store that instances share. Nothing is opened or connected yet. Raises BadSettings."""
     scheme, _, place = settings.state.partition("://")
     if scheme == "memory":
-        if os.environ.get("K_SERVICE"):
-            raise BadSettings("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
+        _refuse_in_cloud("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
         from spillway.adapters.memory_store import MemoryStore  # noqa: PLC0415 (by scheme)
 
         return MemoryStore()
@@ -39,6 +39,44 @@ def open_store(settings: Settings) -> Store:
     from spillway.adapters.firestore_store import FirestoreStore  # noqa: PLC0415 (by scheme)
 
     return FirestoreStore(*state_database(place))
+
+
+def open_jobs(settings: Settings) -> Jobs:
+    """The store of jobs, beside the other state. Nothing is opened or connected yet. Raises BadSettings."""
+    scheme, _, place = settings.state.partition("://")
+    if scheme == "memory":
+        _refuse_in_cloud("SPILLWAY_STATE: memory:// forgets everything with each instance; use firestore://")
+        from spillway.adapters.memory_jobs import MemoryJobs  # noqa: PLC0415 (by scheme)
+
+        return MemoryJobs()
+    if scheme == "sqlite":
+        from spillway.adapters.sqlite_jobs import SqliteJobs  # noqa: PLC0415 (by scheme)
+
+        return SqliteJobs(state_file(place))
+    from spillway.adapters.firestore_jobs import FirestoreJobs  # noqa: PLC0415 (by scheme)
+
+    return FirestoreJobs(*state_database(place), keep_s=settings.keep_results_s)
+
+
+def open_queue(settings: Settings) -> Queue:
+    """What tells workers of jobs; a LocalQueue has to be run. Nothing is connected yet. Raises BadSettings."""
+    scheme, _, place = settings.queue.partition("://")
+    if scheme == "local":
+        _refuse_in_cloud("SPILLWAY_QUEUE: local:// reaches no worker from here; use pubsub://PROJECT")
+        from spillway.adapters.local_queue import LocalQueue  # noqa: PLC0415 (by scheme)
+
+        return LocalQueue()
+    project, _, topic = place.partition("/")
+    if not project or "/" in topic:
+        raise BadSettings("SPILLWAY_QUEUE: must be pubsub://PROJECT or pubsub://PROJECT/TOPIC")
+    from spillway.adapters.pubsub_queue import PubSubQueue  # noqa: PLC0415 (by scheme)
+
+    return PubSubQueue(project, topic or f"{settings.deployment}-jobs")
+
+
+def _refuse_in_cloud(reason: str) -> None:
+    if os.environ.get("K_SERVICE"):
+        raise BadSettings(reason)
 
 
 def state_file(place: str) -> Path:
