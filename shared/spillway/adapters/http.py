@@ -15,6 +15,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic_core import from_json
 
+from spillway.adapters.public_net import PublicResolver, public_socket
 from spillway.domain.chat import parse_chunk
 from spillway.domain.event_stream import DONE, Event, EventDecoder
 from spillway.domain.outcomes import error_message, retry_after_seconds
@@ -35,9 +36,10 @@ class HttpPool(AiohttpTransport):
     It is used without httpx's client, whose redirects, cookies and authentication cost a third of an exchange here.
     """
 
-    def __init__(self, *, resolver: Callable[[], aiohttp.abc.AbstractResolver] | None = None):
+    def __init__(self, *, public_only: bool = False):
+        """With `public_only` no connection leads to the inside."""
         # The session below checks certificates with aiohttp's own context; httpx's would be loaded for nothing.
-        super().__init__(verify=False, client=lambda: _session(resolver))
+        super().__init__(verify=False, client=lambda: _session(public_only=public_only))
 
     async def send(
         self,
@@ -57,8 +59,9 @@ class HttpPool(AiohttpTransport):
         return await self.handle_async_request(request)
 
 
-def _session(resolver: Callable[[], aiohttp.abc.AbstractResolver] | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, resolver=resolver() if resolver else None)
+def _session(*, public_only: bool) -> aiohttp.ClientSession:
+    guard: dict[str, Any] = {"resolver": PublicResolver(), "socket_factory": public_socket} if public_only else {}
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, **guard)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 

@@ -8,18 +8,16 @@ import asyncio
 import base64
 import binascii
 import ipaddress
-import socket
 import tempfile
 from collections.abc import Iterable
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from spillway.adapters.http import HttpPool, headers, translated
+from spillway.adapters.public_net import is_public
 from spillway.errors import MediaBroken, Overflow
 
 LARGEST_MEDIA = 256 * 1024 * 1024
@@ -33,34 +31,6 @@ _FETCHING = AsyncRetrying(
     wait=wait_random_exponential(0.1, 1),
     reraise=True,
 )
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is reachable by anybody: not private, loopback, link-local, metadata or reserved."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return ip.is_global and not ip.is_multicast
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those with any address on the inside."""
-
-    def __init__(self) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """As aiohttp asks it. Raises OSError for an address on the inside."""
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(entry["host"]) for entry in found):
-            raise OSError(f"{host} leads to a private address")
-        return found
-
-    async def close(self) -> None:
-        """Let the resolver underneath go."""
-        await self._resolver.close()
 
 
 class HttpMedia:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from spillway.adapters.http import HttpPool
-from spillway.adapters.media_http import HttpMedia, PublicResolver
+from spillway.adapters.media_http import HttpMedia
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
@@ -44,7 +44,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
     """
     _check(settings)
     routes = load_routes(settings)
-    pool, public = HttpPool(), HttpPool(resolver=PublicResolver)
+    pool, public = HttpPool(), HttpPool(public_only=True)
     media = _media(settings, routes, pool, public)
     artifacts = _artifacts(settings)
     status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
