@@ -112,6 +112,12 @@ def canceled(job: Job, now: float) -> Job:
     return _next(_ended(_changed(job, now, "canceled", "canceled", job.served_by), now))
 
 
+def posting(job: Job, until: float) -> Job:
+    """Somebody is about to post its webhook: nobody else does until then."""
+    assert job.over and job.webhook  # noqa: S101 (only finished jobs are sent)
+    return _next(job, webhook=replace(job.webhook, next_at=until))
+
+
 def posted(job: Job, now: float, *, delivered: bool, next_at: float | None) -> Job:
     """Its webhook was tried."""
     assert job.over and job.webhook  # noqa: S101 (only finished jobs are sent)
