@@ -19,6 +19,7 @@ SpillwayError
 │   └── TooSlow                 no answer within the time that this try had
 ├── NobodyAnswered              every backend overflowed
 ├── Overloaded                  Spillway itself can't take the request just now: no room, or no way to check its key
+├── QueueFull                   as many jobs wait as the route lets wait
 ├── StoreUnavailable            the shared store gave no answer; a write may have been made all the same
 ├── QueueUnavailable            the queue took no word; a sweep says it again
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
@@ -163,6 +164,14 @@ class Overloaded(SpillwayError):
     """Spillway can't take this request now; the caller may come back after `retry_after_s`."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(SpillwayError):
+    """No more jobs are taken in now; `retry_after_s` is when there may be room again."""
+
+    def __init__(self, message: str, *, retry_after_s: float):
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -48,9 +48,9 @@ class EventDecoder:
         return event
 
 
-def encode(data: str, event: str | None = None) -> bytes:
+def encode(data: str, event: str | None = None, event_id: str | None = None) -> bytes:
     """One event as it goes over the wire."""
-    head = f"event: {event}\n" if event else ""
+    head = (f"event: {event}\n" if event else "") + (f"id: {event_id}\n" if event_id else "")
     return (head + "".join(f"data: {line}\n" for line in data.split("\n")) + "\n").encode()
 
 

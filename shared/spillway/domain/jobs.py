@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from spillway.domain.requests import Prefer
 
 Status = Literal["queued", "running", "succeeded", "failed", "canceled"]
+Family = Literal["livepeer", "openai"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 OVER: frozenset[Status] = frozenset({"succeeded", "failed", "canceled"})
 
@@ -82,6 +83,7 @@ class Job:
     `lane` is the queue that it stands in ("pipeline model", as a route's gate is named) and `rank` its place there
     (domain.fairness). Its input lies in the file `input`, of `content_type`; its result in the file `result`.
     `queue_until` is when it goes to a fallback rather than waiting on, `expires_at` when it is given up.
+    `family` is the API that it came in by, in whose shape its caller sees the result; both files hold Livepeer's.
     `tries` counts the tries made at backends, paid or not; `usd` is what hosted ones cost.
     """
 
@@ -98,6 +100,7 @@ class Job:
     expires_at: float
     changes: tuple[Change, ...]
     revision: int = 1
+    family: Family = "livepeer"
     prefer: Prefer = "auto"
     priority: int = 0
     public_url: str = ""

@@ -14,6 +14,8 @@ from spillway.domain.pace import first_guess
 from spillway.domain.pipelines import PIPELINES
 from spillway.errors import BadSettings
 
+QUEUE_LIMIT_S, VIDEO_QUEUE_LIMIT_S = 60.0, 300.0
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +71,11 @@ class Fallback(_Table):
 
 
 class Route(_Table):
-    """How one pipeline and model is served. Times are in seconds, prices in USD."""
+    """How one pipeline and model is served. Times are in seconds, prices in USD.
+
+    A job waits up to `queue_limit` for the subnet; no more jobs are taken in where `queue_jobs` wait for one model, or
+    where a new one would wait longer than `queue_seconds`.
+    """
 
     pipeline: str
     model: str = "*"
@@ -80,6 +86,9 @@ class Route(_Table):
     usd_per_second: float = Field(default=0.0002, ge=0)
     stream: Literal["live", "whole"] = "live"
     context_tokens: int | None = Field(default=None, ge=1)
+    queue_limit: float | None = Field(default=None, ge=0)
+    queue_jobs: int = Field(default=1000, ge=1)
+    queue_seconds: float = Field(default=3600.0, gt=0)
     fallbacks: tuple[Fallback, ...] = ()
     burst: Any = None
     """A BurstTerms, or None."""
@@ -107,10 +116,10 @@ class Route(_Table):
             raise ValueError(f"unknown pipeline {value!r}" + (f", did you mean {near[0]!r}?" if near else ""))
         return value
 
-    @field_validator("deadline", "subnet_timeout")
+    @field_validator("deadline", "subnet_timeout", "queue_limit", "queue_seconds")
     @classmethod
-    def _finite(cls, value: float) -> float:
-        if not math.isfinite(value):
+    def _finite(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
             raise ValueError("must be a finite number of seconds")
         return value
 
@@ -118,6 +127,17 @@ class Route(_Table):
     def usual_s(self) -> float:
         """How long a job takes that nothing is known of yet, in seconds."""
         return first_guess(self.pipeline)[0]
+
+    @property
+    def queue_limit_s(self) -> float:
+        """How long a job waits for the subnet before it goes to hosted inference."""
+        if self.queue_limit is not None:
+            return self.queue_limit
+        return VIDEO_QUEUE_LIMIT_S if PIPELINES[self.pipeline].gives == "video" else QUEUE_LIMIT_S
+
+    def lane(self, model: str) -> str:
+        """The queue in which jobs of a model stand; a model's gate has the same name."""
+        return f"{self.pipeline} {model if self.model == '*' else self.model}"
 
     @property
     def path(self) -> str:

@@ -80,7 +80,9 @@ def create_app(house: House) -> ASGIApp:
         pipeline.path: LivepeerEndpoint(pipeline, service, room, url) for pipeline in PIPELINES.values()
     }
     endpoints["/v1/chat/completions"] = ChatEndpoint(service, room, url)
-    endpoints["/v1/images/generations"] = ImagesEndpoint(service, room, url, house.media, house.artifacts)
+    endpoints["/v1/images/generations"] = ImagesEndpoint(
+        service, room, url, media=house.media, artifacts=house.artifacts
+    )
     door = FrontDoor(endpoints, _others(house, endpoints), house.entrance)
     return CrossOrigin(door, house.entrance) if house.entrance.keyed else door
 

@@ -58,6 +58,10 @@ class Body:
         """Every byte."""
         return self.slice(0, self.size)
 
+    def open(self) -> BinaryIO:
+        """A reader of all of it."""
+        return _reader(self, 0, self.size)
+
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from `start` up to `end`, 64 KiB at a time."""
         for at in range(start, end, PIECE):
@@ -192,7 +196,11 @@ class PlacedUpload:
 
     def open(self) -> BinaryIO:
         """A reader of its own, so that several may read at once."""
-        return cast("BinaryIO", io.BufferedReader(_Reader(self._body, self._part.start, self.size)))
+        return _reader(self._body, self._part.start, self.size)
+
+
+def _reader(body: Body, start: int, size: int) -> BinaryIO:
+    return cast("BinaryIO", io.BufferedReader(_Reader(body, start, size)))
 
 
 class _Reader(io.RawIOBase):

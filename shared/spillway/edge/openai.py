@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from spillway.domain import openai_answers
 from spillway.domain.chat import finish_reason
 from spillway.domain.pipelines import PIPELINES
 from spillway.domain.requests import InferenceRequest
@@ -163,7 +164,7 @@ async def images_answer(
             data.append({"b64_json": await _inline(image["url"], media, artifacts, public_url)})
         else:
             data.append({"url": image["url"]})
-    return {"created": int(time.time()), "model": result.model, "data": data}
+    return openai_answers.pictures(data, result.model, time.time())
 
 
 async def _inline(url: str, media: Media, artifacts: Artifacts, public_url: str) -> str:
@@ -177,12 +178,7 @@ async def _inline(url: str, media: Media, artifacts: Artifacts, public_url: str)
 
 def chat_answer(result: Result) -> dict[str, Any]:
     """The answer of /chat/completions, whoever gave it."""
-    body = {"object": "chat.completion", "created": int(time.time()), **result.body, "model": result.model}
-    body["choices"] = [
-        {"index": index, "logprobs": None, **choice, "finish_reason": choice.get("finish_reason") or "stop"}
-        for index, choice in enumerate(result.body["choices"])
-    ]
-    return body
+    return openai_answers.chat(result.body, result.model, time.time())
 
 
 class ChunkWriter:

@@ -11,13 +11,13 @@ from starlette.types import Receive, Scope, Send
 from spillway.domain.pipelines import Pipeline
 from spillway.domain.requests import InferenceRequest
 from spillway.edge import openai
-from spillway.edge.auth import caller_of
 from spillway.edge.bodies import Body, CallerGone, Room
+from spillway.edge.exchanges import Exchange
 from spillway.edge.presence import while_present
-from spillway.edge.replies import Family, answer_headers, log, new_request_id, send_bytes, send_fault
-from spillway.edge.requests import public_url, read_json, read_request, read_terms, request_id
+from spillway.edge.replies import Family, answer_headers, log, send_bytes, send_fault
+from spillway.edge.requests import public_url, read_json, read_request, read_terms
 from spillway.edge.streams import send_stream
-from spillway.ports import Artifacts, Media, Result, Served
+from spillway.ports import Artifacts, Media, Result
 from spillway.services.inference import InferenceService
 
 
@@ -33,7 +33,7 @@ class Endpoint(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too."""
-        exchange = _Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send)
         try:
             with closing(await self._room.read(scope, receive)) as body:
                 await self._answer(exchange, body)
@@ -45,9 +45,9 @@ class Endpoint(ABC):
                 raise
             await send_fault(send, error, self.family, exchange.id, exchange.served)
 
-    async def _answer(self, exchange: "_Exchange", body: Body) -> None:
+    async def _answer(self, exchange: Exchange, body: Body) -> None:
         exchange.public_url = public_url(self._base_url, exchange.scope, exchange.headers)
-        terms = read_terms(exchange.headers, exchange.public_url, caller_of(exchange.scope))
+        terms = read_terms(exchange.headers, exchange.public_url, exchange.caller)
         request = await self._read(exchange.headers, body)
         async with while_present(exchange.receive):
             if request.pipeline.gives == "chat" and request.params.get("stream") is True:
@@ -67,31 +67,12 @@ class Endpoint(ABC):
         """The job that is asked for."""
 
     @abstractmethod
-    async def _whole(self, result: Result, request: InferenceRequest, exchange: "_Exchange") -> dict[str, Any]:
+    async def _whole(self, result: Result, request: InferenceRequest, exchange: Exchange) -> dict[str, Any]:
         """The result in the family's shape."""
 
     def _writer(self, request: InferenceRequest) -> openai.ChunkWriter:
         """How the family's chunks are written."""
         return openai.ChunkWriter()
-
-
-class _Exchange:
-    """One request and its reply: what is known of it, and whether the reply has begun."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send):
-        self.scope = scope
-        self.receive = receive
-        self._send = send
-        self.headers = Headers(scope=scope)
-        self.id = request_id(self.headers) or new_request_id()
-        self.public_url = ""
-        self.served: Served | None = None
-        self.started = False
-
-    async def send(self, message: Any) -> None:
-        """As ASGI's send."""
-        self.started = True
-        await self._send(message)
 
 
 class LivepeerEndpoint(Endpoint):
@@ -106,7 +87,7 @@ class LivepeerEndpoint(Endpoint):
     async def _read(self, headers: Headers, body: Body) -> InferenceRequest:
         return await read_request(self._pipeline, headers, body)
 
-    async def _whole(self, result: Result, request: InferenceRequest, exchange: _Exchange) -> dict[str, Any]:
+    async def _whole(self, result: Result, request: InferenceRequest, exchange: Exchange) -> dict[str, Any]:
         return result.body
 
     def _writer(self, request: InferenceRequest) -> openai.ChunkWriter:
@@ -118,7 +99,15 @@ class ImagesEndpoint(Endpoint):
 
     family = Family.OPENAI
 
-    def __init__(self, service: InferenceService, room: Room, base_url: str | None, media: Media, artifacts: Artifacts):
+    def __init__(
+        self,
+        service: InferenceService,
+        room: Room,
+        base_url: str | None,
+        *,
+        media: Media,
+        artifacts: Artifacts,
+    ):
         super().__init__(service, room, base_url)
         self._media = media
         self._artifacts = artifacts
@@ -127,7 +116,7 @@ class ImagesEndpoint(Endpoint):
         given = await read_json(headers.get("content-type", ""), body)
         return openai.images_request(given, self._service.backends.routes)
 
-    async def _whole(self, result: Result, request: InferenceRequest, exchange: _Exchange) -> dict[str, Any]:
+    async def _whole(self, result: Result, request: InferenceRequest, exchange: Exchange) -> dict[str, Any]:
         inline = request.params.get(openai.INLINE) is True
         return await openai.images_answer(result, self._media, self._artifacts, exchange.public_url, inline=inline)
 
@@ -141,7 +130,7 @@ class ChatEndpoint(Endpoint):
         given = await read_json(headers.get("content-type", ""), body)
         return openai.chat_request(given, self._service.backends.routes)
 
-    async def _whole(self, result: Result, request: InferenceRequest, exchange: _Exchange) -> dict[str, Any]:
+    async def _whole(self, result: Result, request: InferenceRequest, exchange: Exchange) -> dict[str, Any]:
         return openai.chat_answer(result)
 
     def _writer(self, request: InferenceRequest) -> openai.ChunkWriter:

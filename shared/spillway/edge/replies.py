@@ -9,11 +9,20 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.types import Send
 
-from spillway.errors import BadRequest, CallerError, NobodyAnswered, Overflow, Overloaded, RequestRejected
+from spillway.errors import (
+    BadRequest,
+    CallerError,
+    NobodyAnswered,
+    Overflow,
+    Overloaded,
+    QueueFull,
+    RequestRejected,
+    StoreUnavailable,
+)
 from spillway.ports import Served
 
 log = logging.getLogger("spillway")
-NOBODY_RETRY_S = 5.0
+NOBODY_RETRY_S = STORE_RETRY_S = 5.0
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -50,6 +59,12 @@ class Fault:
         elif isinstance(error, Overloaded):
             self.status, self.message, self.code = 503, str(error), "overloaded"
             self.headers["retry-after"] = _whole_seconds(error.retry_after_s)
+        elif isinstance(error, QueueFull):
+            self.status, self.message, self.code = 429, str(error), "queue_full"
+            self.headers["retry-after"] = _whole_seconds(error.retry_after_s)
+        elif isinstance(error, StoreUnavailable):
+            self.status, self.message, self.code = 503, "jobs can't be kept or read just now", "store_unavailable"
+            self.headers["retry-after"] = _whole_seconds(STORE_RETRY_S)
         elif isinstance(error, Overflow):
             self.status, self.message, self.code = 502, f"the answer broke off: {error}", "answer_broke_off"
         else:

@@ -1,0 +1,36 @@
+"""One request and its reply, as the endpoints pass them on."""
+
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from spillway.domain.callers import Caller
+from spillway.edge.auth import caller_of
+from spillway.edge.replies import new_request_id
+from spillway.edge.requests import request_id
+from spillway.ports import Served
+
+
+class Exchange:
+    """What is known of one request, and whether its reply has begun."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send):
+        self.scope = scope
+        self.receive = receive
+        self._send = send
+        self.headers = Headers(scope=scope)
+        self.id = request_id(self.headers) or new_request_id()
+        self.public_url = ""
+        self.served: Served | None = None
+        self.started = False
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return caller_of(self.scope)
+
+    async def send(self, message: Any) -> None:
+        """As ASGI's send."""
+        self.started = True
+        await self._send(message)
