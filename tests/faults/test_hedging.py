@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 
 from faults.house import HOSTED_PICTURES, PICTURES, QUICK, House, Reply, assert_clear_error, house
 from simulator import Fault, OpenAiApi, ReplicateApi, Service, SubnetGateway
+from spillway.adapters.sqlite_store import SqliteStore
 from spillway.assembly import gateway
-from spillway.services.gate import Gate, Gates
+from spillway.services.exchange import OVERRIDES
+from spillway.services.gate import Gate
+from spillway.services.gates import Gates
 
 CALLER = PICTURES[0]
 LONG_S = 30.0
@@ -210,7 +214,7 @@ async def until_one_waits(there: House, gates: list[Gates]) -> tuple[Gate, list[
     asking: list[asyncio.Task[Reply]] = []
 
     def decided_on() -> int:
-        return sum(gate.reasons.total() + gate.policy.waiting for gate in gates[0])
+        return sum(gate.journal.reasons.total() + gate.policy.waiting for gate in gates[0])
 
     while not any(gate.policy.waiting for gate in gates[0]):
         assert len(asking) < 30
@@ -234,7 +238,7 @@ async def test_caller_who_leaves_while_waiting_leaves_nothing_behind(tmp_path: P
         await asyncio.sleep(0.3)
         await leave(asking.pop())
         await eventually(lambda: not gate.policy.waiting and not gate._waiting, within_s=1.0)
-        assert gate.reasons.total() == len(asking), "nothing was decided for the one who left"
+        assert gate.journal.reasons.total() == len(asking), "nothing was decided for the one who left"
         assert there.subnet.counters.tries == tries
         for one in asking:
             await leave(one)
@@ -246,7 +250,7 @@ async def test_slot_that_comes_free_goes_to_the_one_who_waits(tmp_path: Path, ga
         gate, asking = await until_one_waits(there, gates)
         replies = await asyncio.gather(*asking)
         assert replies[-1].served_by == "subnet"
-        assert gate.reasons["waited"] >= 1
+        assert gate.journal.reasons["waited"] >= 1
         assert {reply.status for reply in replies} == {200}
 
 
@@ -276,6 +280,14 @@ async def test_spent_money_and_a_full_subnet_are_a_429_with_retry_after(tmp_path
         assert there.hosted.by[HOSTED_PICTURES].tries == 1
 
 
+async def test_spent_money_does_not_send_everybody_to_a_full_subnet(tmp_path: Path) -> None:
+    subnet = SubnetGateway(slots=0, service=QUICK, refusal_s=0.05)
+    async with patient_house(tmp_path, subnet=subnet, fallback_usd_per_day=0.05) as there:
+        statuses = [(await CALLER.ask(there)).status for _ in range(40)]
+        assert Counter(statuses) == {200: 1, 429: 39}
+        assert there.subnet.counters.tries <= 12, "what was saved up, and probes"
+
+
 async def test_spent_money_does_not_keep_the_subnet_from_answering(tmp_path: Path) -> None:
     async with patient_house(tmp_path, fallback_usd_per_day=0.05) as there:
         assert (await CALLER.ask(there, x_spillway_prefer="fallback")).served_by == "hosted"
@@ -283,7 +295,23 @@ async def test_spent_money_does_not_keep_the_subnet_from_answering(tmp_path: Pat
         assert [reply.served_by for reply in replies] == ["subnet"] * 3
 
 
-# A caller's own wish.
+# An operator's order, and a caller's own wish.
+
+
+async def test_order_that_rules_the_subnet_out_names_itself(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    await SqliteStore(state).write(OVERRIDES, "text-to-image", {"mode": "fallback-only", "max_share": 1.0})
+    async with patient_house(tmp_path, state=f"sqlite:///{state}") as there:
+        reply = await CALLER.ask(there)
+        assert reply.served_by == "hosted"
+        assert 'policy;desc="capped"' in reply.headers["server-timing"]
+        assert (await policy(there))["reasons"] == {"capped": 1}
+
+
+async def test_wish_of_a_caller_names_itself(tmp_path: Path) -> None:
+    async with patient_house(tmp_path) as there:
+        reply = await CALLER.ask(there, x_spillway_prefer="subnet")
+        assert 'policy;desc="asked"' in reply.headers["server-timing"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from spillway.services.balancing import Balancing, Keep, Scaler
 from spillway.services.burst_scaling import BurstRoute, BurstScaler
 from spillway.services.bursting import Bursting
 from spillway.services.spending import Spending
-from spillway.services.tallying import place_name, route_name
+from spillway.services.tallying import route_name
 from spillway.services.warm_places import WarmPlace
 from spillway.settings import Settings
 
@@ -120,7 +120,7 @@ def _places(routes: Routes, providers: Mapping[str, Deployments]) -> Iterator[Wa
         for fallback in route.fallbacks:
             if fallback.deployment and fallback.provider in providers:
                 yield WarmPlace(
-                    place_name(fallback), route_name(route), fallback.deployment, providers[fallback.provider],
+                    fallback.place, route_name(route), fallback.deployment, providers[fallback.provider],
                     _warm_terms(route, fallback), fallback.usd_per_job, always_warm=":" not in fallback.model,
                 )  # fmt: skip
 

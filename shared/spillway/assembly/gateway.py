@@ -23,12 +23,12 @@ from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
+from spillway.services.backends import Backends
 from spillway.services.exchange import Capacities, Exchange
-from spillway.services.gate import Gates
+from spillway.services.gates import Gates
 from spillway.services.inference import InferenceService
 from spillway.services.keeping import Keeper
 from spillway.services.keyring import Keyring
-from spillway.services.round import Backends
 from spillway.services.spending import Spending
 from spillway.services.status import Status
 from spillway.services.tallying import Tallying

@@ -4,9 +4,11 @@ from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Any
 
+from spillway.domain.controller import Ended
 from spillway.errors import (
     BackendFailed,
     BrokenAnswer,
+    CallerError,
     ContentRefused,
     ContextTooLong,
     NobodyAnswered,
@@ -144,3 +146,14 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (NobodyAnswered, "unanswered"),
     ((CancelledError, GeneratorExit), "canceled"),
 )
+
+
+def how_it_ended(error: BaseException | None, *, doubtful: bool) -> Ended:
+    """What an outcome tells the policy; the 503 of a doubtful request may be its own doing."""
+    if error is None:
+        return Ended.SERVED
+    if isinstance(error, NoCapacity):
+        kind = Ended.UNREACHABLE if isinstance(error, Unreachable) else Ended.REFUSED
+        return Ended.CALLER if doubtful else kind
+    table = ((TooSlow, Ended.TIMEOUT), ((BrokenAnswer, BackendFailed), Ended.BROKEN), (CallerError, Ended.CALLER))
+    return next((how for types, how in table if isinstance(error, types)), Ended.CANCELED)

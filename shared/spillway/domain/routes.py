@@ -55,6 +55,11 @@ class Fallback(_Table):
     max_instances: int = Field(default=4, ge=1)
     billed: Literal["kept", "online"] = "online"
 
+    @property
+    def place(self) -> str:
+        """What is paid and scaled there, as a name for people and for counters."""
+        return f"{self.provider} {self.deployment or self.model}"
+
     @cached_property
     def placeholders(self) -> frozenset[str]:
         """What the input asks of a request."""

@@ -83,12 +83,16 @@ class Inspector(Protocol):
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at one backend, for the record: `outcome` is a word of domain.outcomes.kind_of."""
+    """One try at one backend, for the record: `outcome` is a word of domain.outcomes.kind_of.
+
+    `place` is the hosted model or deployment (Fallback.place); empty for the subnet.
+    """
 
     backend: str
     outcome: str
     seconds: float
     message: str = ""
+    place: str = ""
 
 
 @dataclass(slots=True)

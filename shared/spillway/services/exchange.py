@@ -18,7 +18,8 @@ from spillway.domain.peers import VERSION, read_report
 from spillway.errors import Overflow, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
-from spillway.services.gate import Gate, Gates
+from spillway.services.gate import Gate
+from spillway.services.gates import Gates
 from spillway.services.tallying import Tallying
 
 log = logging.getLogger("spillway")

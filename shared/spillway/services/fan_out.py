@@ -15,9 +15,9 @@ from random import Random
 from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.ports import Result, Served
+from spillway.services.backends import Backends
 from spillway.services.generation import Generation
 from spillway.services.keeping import Keeper
-from spillway.services.round import Backends
 
 SEED_BITS = 32
 """Of a seed that nobody gave, as the runner draws it."""

@@ -3,8 +3,7 @@
 import asyncio
 import itertools
 import math
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
@@ -12,15 +11,10 @@ from typing import Any, Literal
 from spillway.domain.controller import Action, Ended, Reason
 from spillway.domain.overrides import AUTO, Override
 from spillway.domain.policy import SubnetPolicy
-from spillway.domain.routes import Route
-from spillway.domain.waste import Prices
-from spillway.errors import BackendFailed, BrokenAnswer, CallerError, NoCapacity, TooSlow, Unreachable
 from spillway.ports import Clock
+from spillway.services.journal import Journal
 
 LONGEST_REST_S = 60.0
-LOOK_EVERY_S = 0.25
-CHANGES_KEPT, CHANGES_TOLD = 50, 5
-MODELS_PER_ROUTE = 256
 
 Go = Literal["subnet", "fallback"]
 
@@ -40,15 +34,13 @@ class Gate:
     def __init__(self, name: str, policy: SubnetPolicy, monotonic: Clock, chance: Random):
         self.name, self.policy = name, policy
         self.override: Override = AUTO
-        self.reasons: Counter[str] = Counter()
-        self.changes: deque[dict[str, Any]] = deque(maxlen=CHANGES_KEPT)
+        self.journal = Journal(policy, monotonic)
         self._monotonic, self._chance = monotonic, chance
         self._keys = itertools.count()
         self._waiting: dict[int, asyncio.Future[Action]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
         self._rest_until = -math.inf
-        self._was, self._looked_at = (True, 0), -math.inf
         self._expected: int | None = None
         self.asked_at = -math.inf
         self.line, self.moved = asyncio.Lock(), asyncio.Event()
@@ -59,7 +51,7 @@ class Gate:
     @property
     def used(self) -> bool:
         """Whether a request has come."""
-        return bool(self.reasons)
+        return bool(self.journal.reasons)
 
     @property
     def pipeline_and_model(self) -> tuple[str, str]:
@@ -81,8 +73,7 @@ class Gate:
 
     def report(self) -> dict[str, Any]:
         """What other instances are to know."""
-        changes = self._told_changes()[:CHANGES_TOLD]
-        return {**self.policy.report(self._monotonic()), "reasons": dict(self.reasons), "changes": changes}
+        return {**self.policy.report(self._monotonic()), **self.journal.latest()}
 
     async def enter(self, within_s: float) -> Entry:
         """Where a request goes. It may wait for a slot, at most `within_s` seconds."""
@@ -101,9 +92,8 @@ class Gate:
         return "capped" if self._chance.random() >= self.override.max_share else None
 
     def _entry(self, action: Action) -> Entry:
-        self.reasons[action.reason] += 1
         self.asked_at = self._monotonic()
-        self._note_change(action.reason)
+        self.journal.decided(action.reason)
         return Entry(action.key, action.go, action.reason)
 
     async def _wait(self, key: int, decided: "asyncio.Future[Action]", within_s: float) -> Action:
@@ -175,7 +165,7 @@ class Gate:
         return self._barred(self._monotonic())
 
     def turn_away(self, reason: Reason) -> Entry:
-        """Somebody patient goes to hosted inference."""
+        """Somebody goes to hosted inference without having asked the policy."""
         return self._entry(Action(next(self._keys), "fallback", reason))
 
     def room(self) -> int:
@@ -199,7 +189,7 @@ class Gate:
         self._carry_out(self.policy.ended(key, how, now))
         if retry_after_s:
             self.policy.probing.asked(now, self._rest_until)
-        self._note_change(how.value)
+        self.journal.note(how.value)
 
     def beaten(self, key: int) -> None:
         """Hosted inference answered first."""
@@ -244,22 +234,6 @@ class Gate:
         self._alarm, self._alarm_at = None, math.inf
         self._carry_out(self.policy.tick(self._monotonic()))
 
-    def _note_change(self, cause: str) -> None:
-        """Keep what has changed for people: up or down, and the limit by a fifth or more."""
-        now = self._monotonic()
-        if cause in ("room", "served") and now - self._looked_at < LOOK_EVERY_S:
-            return
-        self._looked_at = now
-        limit, now_up = round(self.policy.limit), self.policy.up
-        up, before = self._was
-        if now_up != up or abs(limit - before) > max(1.0, before / 5):
-            self._was = (now_up, limit)
-            self.changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": now})
-
-    def _told_changes(self) -> list[dict[str, Any]]:
-        now = self._monotonic()
-        return [{**one, "seconds_ago": round(now - one["seconds_ago"])} for one in reversed(self.changes)]
-
     def describe(self) -> dict[str, Any]:
         """The state of the policy for people."""
         policy = self.policy
@@ -275,56 +249,5 @@ class Gate:
             "health": round(policy.health.rate, 3),
             "waste_tokens": round(policy.waste.tokens, 2),
             "peers": len(policy.peers),
-            "reasons": dict(self.reasons),
-            "changes": self._told_changes(),
+            **self.journal.all(),
         }
-
-
-def how_it_ended(error: BaseException | None, *, doubtful: bool) -> Ended:
-    """What an outcome tells the policy; the 503 of a doubtful request may be its own doing."""
-    if error is None:
-        return Ended.SERVED
-    if isinstance(error, NoCapacity):
-        kind = Ended.UNREACHABLE if isinstance(error, Unreachable) else Ended.REFUSED
-        return Ended.CALLER if doubtful else kind
-    table = ((TooSlow, Ended.TIMEOUT), ((BrokenAnswer, BackendFailed), Ended.BROKEN), (CallerError, Ended.CALLER))
-    return next((how for types, how in table if isinstance(error, types)), Ended.CANCELED)
-
-
-class Gates:
-    """One gate for each route and model: the most recent models of a route have their own, the rest share one."""
-
-    def __init__(self, monotonic: Clock, chance: Random):
-        self._monotonic, self._chance = monotonic, chance
-        self._by_route: dict[str, OrderedDict[str, Gate]] = {}
-
-    def of(self, route: Route, model: str) -> Gate:
-        """The gate of a model that a route serves."""
-        model = model if route.model == "*" else route.model
-        models = self._by_route.setdefault(f"{route.pipeline} {route.model}", OrderedDict())
-        gate = models.get(model)
-        if gate is None:
-            return self._admit(route, models, model)
-        models.move_to_end(model)
-        return gate
-
-    def _admit(self, route: Route, models: "OrderedDict[str, Gate]", model: str) -> Gate:
-        if len(models) >= MODELS_PER_ROUTE:
-            idle = next((name for name, gate in models.items() if not gate.policy.open and name != "*"), None)
-            if idle is None:
-                return models.setdefault("*", self._make(route, "*"))
-            del models[idle]
-        return models.setdefault(model, self._make(route, model))
-
-    def _make(self, route: Route, model: str) -> Gate:
-        usd_per_job = route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
-        prices = Prices(route.usd_per_try, route.usd_per_second, usd_per_job)
-        policy = SubnetPolicy(route.pipeline, prices, self._chance, patience_s=route.subnet_timeout)
-        return Gate(f"{route.pipeline} {model}", policy, self._monotonic, self._chance)
-
-    def now(self) -> float:
-        """The time of the policies' clock."""
-        return self._monotonic()
-
-    def __iter__(self) -> Iterator[Gate]:
-        return (gate for models in self._by_route.values() for gate in models.values())

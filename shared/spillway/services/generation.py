@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.errors import TooSlow
 from spillway.ports import Result, Served
+from spillway.services.backends import Backends
 from spillway.services.keeping import Keeper
-from spillway.services.round import Backends, Round, Try
+from spillway.services.round import Round, Try
 
 LONGEST_S = 86400.0
 

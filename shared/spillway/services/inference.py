@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from spillway.domain.requests import InferenceRequest, Terms
+from spillway.services.backends import Backends
 from spillway.services.conversation import Conversation
 from spillway.services.fan_out import FanOut, may_split
 from spillway.services.generation import Generation
 from spillway.services.keeping import Keeper
-from spillway.services.round import Backends
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,23 @@
 """One request's way through its backends: which are tried, in what order, for how long, and what became of each."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from spillway.domain.deadlines import Deadline, share
-from spillway.domain.outcomes import kind_of
+from spillway.domain.outcomes import how_it_ended, kind_of
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
-from spillway.domain.routes import Fallback, Route, Routes
+from spillway.domain.routes import Fallback
 from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapacity, Overflow
-from spillway.ports import Attempt, Clock, Inference, Ledger, Served
-from spillway.services.exchange import Exchange
-from spillway.services.gate import Entry, Gate, Gates, how_it_ended
+from spillway.ports import Attempt, Served
+from spillway.services.backends import Backends
+from spillway.services.gate import Entry, Gate
 from spillway.services.patience import enter_patiently
-from spillway.services.spending import Reservation, Spending
+from spillway.services.spending import Reservation
 
 WAIT_PART = 0.5
 """The part of the time that is left which a request may spend waiting for a slot."""
-
-
-@dataclass(slots=True)
-class Backends:
-    """Everything that requests are answered with. `subnet` is None where no gateway is configured."""
-
-    routes: Routes
-    subnet: Inference[Route] | None
-    hosted: Mapping[str, Inference[Fallback]]
-    gates: Gates
-    exchange: Exchange
-    budget: Spending
-    ledger: Ledger
-    monotonic: Clock
-    epoch: Clock
-    resting: dict[str, float] = field(default_factory=dict)
-    leftovers: "set[asyncio.Task[Any]]" = field(default_factory=set)
-    """Tries that were beaten and are watched to their end, as they hold a slot until then."""
-
-    async def close(self) -> None:
-        """Finish what goes on beside requests, and tell other instances what this one has learned and spent."""
-        for task in self.leftovers:
-            task.cancel()
-        await asyncio.gather(*self.leftovers, return_exceptions=True)
-        await asyncio.gather(*(provider.close() for provider in self.hosted.values()))
-        await asyncio.gather(self.exchange.close(), self.budget.close())
-
-    @property
-    def the_subnet(self) -> Inference[Route]:
-        """The subnet, where a round has found that there is one."""
-        assert self.subnet is not None  # noqa: S101 (a round plans no try without it)
-        return self.subnet
 
 
 @dataclass(slots=True)
@@ -68,6 +36,12 @@ class Try:
     def backend(self) -> str:
         """Its name in the served-by header."""
         return self.fallback.provider if self.fallback else "subnet"
+
+    def record(self, error: BaseException | None, now: float) -> Attempt:
+        """What became of it."""
+        message = str(error) if isinstance(error, Overflow) else ""
+        place = self.fallback.place if self.fallback else ""
+        return Attempt(self.backend, kind_of(error), now - self.started, message, place)
 
 
 class Round:
@@ -100,6 +74,8 @@ class Round:
             hosted = []
         if prefer == "fallback-only":
             subnet = []
+        if self.gate.override.mode == "fallback-only":
+            self.record.reason = self.gate.turn_away("capped").reason
         self._ahead = [*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted]
 
     async def enter_patiently(self, patience_s: float) -> None:
@@ -121,7 +97,7 @@ class Round:
         """Each backend that may still answer, best first, while there is time."""
         while self._ahead and self.left_s() > 0:
             fallback = self._ahead.pop(0)
-            if self._window is None or self._larger_window(fallback):
+            if self._sensible(fallback):
                 yield Try(fallback, more=len(self._ahead))
 
     def _preference(self) -> Prefer:
@@ -175,7 +151,17 @@ class Round:
     def _rested(self, usable: list[Fallback]) -> list[Fallback]:
         """Those that asked to be left alone come last."""
         now = self._backends.monotonic()
-        return sorted(usable, key=lambda fallback: self._backends.resting.get(_place(fallback), now) > now)
+        return sorted(usable, key=lambda fallback: self._backends.resting.get(fallback.place, now) > now)
+
+    def _sensible(self, fallback: Fallback | None) -> bool:
+        """Whether a backend could do better than those before it.
+
+        Once the day's money is spent, all that the subnet can't hold would be tried there in vain: then only those
+        are for whom the policy sees room, or a risk that it can pay for.
+        """
+        if fallback is None and self._failures and isinstance(self._failures[-1][1], MoneySpent):
+            return self.gate.room() > 0
+        return self._window is None or self._larger_window(fallback)
 
     def _larger_window(self, fallback: Fallback | None) -> bool:
         return fallback is not None and (fallback.context_tokens or 0) > (self._window or 0)
@@ -199,7 +185,10 @@ class Round:
     def _enter_try(self) -> int:
         """The key of the try that the gate has opened for this request, or of one that it has to open now."""
         entry, self._entry = self._entry, None
-        return entry.key if entry and entry.go == "subnet" else self.gate.force().key
+        if entry is None or entry.go != "subnet":
+            entry = self.gate.force()
+            self.record.reason = self.record.reason or entry.reason
+        return entry.key
 
     async def prepare(self, tried: Try) -> None:
         """See to it, before a hosted try begins, that its money is at hand."""
@@ -221,8 +210,7 @@ class Round:
         """A try ended. Raises `error` again unless the next backend may answer."""
         now = self._backends.monotonic()
         self._tell_gate(tried, error, now)
-        message = str(error) if isinstance(error, Overflow) else ""
-        self.record.attempts.append(Attempt(tried.backend, kind_of(error), now - tried.started, message))
+        self.record.attempts.append(tried.record(error, now))
         self.record.usd += tried.usd
         if tried.beaten or (error is None and self.record.served_by):
             return
@@ -252,7 +240,7 @@ class Round:
             self._backends.budget.release(tried.reservation)
             self.record.usd -= tried.usd
         if error.retry_after_s:
-            self._backends.resting[_place(tried.fallback)] = now + min(error.retry_after_s, 60.0)
+            self._backends.resting[tried.fallback.place] = now + min(error.retry_after_s, 60.0)
 
     def _may_grow(self, tried: Try) -> bool:
         """Whether a fallback is left whose window is larger than the one that was too small."""
@@ -287,7 +275,3 @@ class Round:
         self.record.seconds = self._backends.monotonic() - self.started
         self._backends.ledger.record(self.record)
         return self.record
-
-
-def _place(fallback: Fallback) -> str:
-    return f"{fallback.provider} {fallback.deployment or fallback.model}"

@@ -3,9 +3,9 @@
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.ports import Result
 from spillway.ports.running import Started
+from spillway.services.backends import Backends
 from spillway.services.generation import Generation
 from spillway.services.keeping import Keeper
-from spillway.services.round import Backends
 
 
 class OwnGates:

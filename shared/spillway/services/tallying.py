@@ -2,9 +2,9 @@
 
 import uuid
 
-from spillway.domain.routes import Fallback, Route, Routes
+from spillway.domain.routes import Route, Routes
 from spillway.domain.tally import RETIRE_S, Counts, Tally
-from spillway.ports import Attempt, Clock, Served
+from spillway.ports import Clock, Served
 
 _REFUSED = frozenset({"no-capacity", "unreachable"})
 _FAULTS = frozenset({"broken-answer", "failed", "too-slow", "overflow", "fault"})
@@ -51,20 +51,13 @@ def route_name(route: Route) -> str:
     return f"{route.pipeline} {route.model}"
 
 
-def place_name(fallback: Fallback) -> str:
-    """The name of a hosted model or deployment in tallies."""
-    return f"{fallback.provider} {fallback.deployment or fallback.model}"
-
-
 def _count(tally: Tally, route: Route, served: Served, now: float) -> None:
     tally.route(route_name(route)).add(_counts(served))
     began = now
-    places = _places(route, served)
     for attempt in reversed(served.attempts):
         began -= attempt.seconds
         if attempt.backend != "subnet" and attempt.outcome not in _REFUSED:
-            place = tally.place(places[id(attempt)])
-            place.start(began, seconds=attempt.seconds, served=attempt.outcome == "served")
+            tally.place(attempt.place).start(began, seconds=attempt.seconds, served=attempt.outcome == "served")
 
 
 def _counts(served: Served) -> Counts:
@@ -84,18 +77,3 @@ def _counts(served: Served) -> Counts:
     # What the caller got wrong, or gave up, says nothing about the subnet.
     counts.subnet_tries = counts.subnet_served + counts.refused + counts.faults
     return counts
-
-
-def _places(route: Route, served: Served) -> dict[int, str]:
-    """The place of each hosted attempt: the n-th of a provider is its n-th fallback of the route."""
-    names: dict[int, str] = {}
-    seen: dict[str, int] = {}
-    for attempt in served.attempts:
-        names[id(attempt)] = _place(route, attempt, seen.get(attempt.backend, 0))
-        seen[attempt.backend] = seen.get(attempt.backend, 0) + 1
-    return names
-
-
-def _place(route: Route, attempt: Attempt, turn: int) -> str:
-    own = [fallback for fallback in route.fallbacks if fallback.provider == attempt.backend]
-    return place_name(own[min(turn, len(own) - 1)]) if own else attempt.backend

@@ -20,7 +20,8 @@ from spillway.domain.routes import Route, Routes
 from spillway.errors import StoreUnavailable
 from spillway.ports.store import Document, Store
 from spillway.services.exchange import IDLE_S, MOST_TOLD, OVERRIDES, PERIOD_S, REPORTS, SWEPT_AFTER_S, TALLIES, Exchange
-from spillway.services.gate import Gate, Gates
+from spillway.services.gate import Gate
+from spillway.services.gates import Gates
 from spillway.services.orders import Orders
 from spillway.services.tallying import Tallying
 

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spillway.domain.controller import Ended
+from spillway.domain.outcomes import how_it_ended
 from spillway.domain.overrides import Override
 from spillway.domain.pace import JobPace
 from spillway.domain.policy import SubnetPolicy
 from spillway.domain.routes import Fallback, Provider, Route, Routes
 from spillway.domain.waste import Prices
 from spillway.errors import BackendFailed, NoCapacity, RequestRejected, TooSlow, Unreachable
-from spillway.services.gate import LONGEST_REST_S, MODELS_PER_ROUTE, Entry, Gate, Gates, how_it_ended
+from spillway.services.gate import LONGEST_REST_S, Entry, Gate
+from spillway.services.gates import MODELS_PER_ROUTE, Gates
 
 SUBNET = ("subnet", "waited")
 
@@ -65,7 +67,7 @@ async def test_a_freed_slot_goes_to_whoever_waits_longest() -> None:
     assert not second.done()
     gate.ended(tries[1].key, Ended.SERVED)
     assert went(await second) == SUBNET
-    assert gate.reasons == {"room": 2, "waited": 2}
+    assert gate.journal.reasons == {"room": 2, "waited": 2}
 
 
 async def test_nobody_waits_past_his_own_time() -> None:
@@ -190,7 +192,7 @@ async def test_the_subnets_share_is_bounded(share: float) -> None:
             tried += 1
             gate.ended(entry.key, Ended.SERVED)
     assert tried == pytest.approx(1000 * share, abs=50 if 0 < share < 1 else 0)
-    assert gate.reasons["capped"] == 1000 - tried
+    assert gate.journal.reasons["capped"] == 1000 - tried
 
 
 async def test_an_order_against_the_subnet_ends_the_waiting_for_it() -> None:

@@ -31,8 +31,8 @@ class Clock:
 
 
 def served(*attempts: tuple[str, str], outcome: str = "served", model: str = "any", usd: float = 0.0) -> Served:
-    """A request with tries of two seconds each."""
-    tried = [Attempt(backend, word, 2.0) for backend, word in attempts]
+    """A request with tries of two seconds each; hosted ones are named by their place."""
+    tried = [Attempt(place.split()[0], word, 2.0, place="" if place == "subnet" else place) for place, word in attempts]
     return Served("text-to-image", model, outcome=outcome, seconds=2.0 * len(tried), attempts=tried, usd=usd)
 
 
@@ -72,7 +72,9 @@ def test_a_model_with_a_route_of_its_own_is_counted_there() -> None:
 
 def test_hosted_jobs_are_counted_at_their_place_when_they_began() -> None:
     tallying = Tallying(ROUTES, epoch=Clock())
-    tallying.record(served(("replicate", "failed"), ("other", "served"), ("replicate", "served")))
+    tallying.record(
+        served(*((place, "served") for place in ("replicate acme/mine", "other dall-e-3", "replicate a/second")))
+    )
     body = tallying.snapshot()["hosted"]
     assert isinstance(body, dict)
     assert {name: usage["starts"] for name, usage in body.items()} == {
@@ -80,6 +82,16 @@ def test_hosted_jobs_are_counted_at_their_place_when_they_began() -> None:
     }  # fmt: skip
     assert body["replicate acme/mine"]["recent"] == [[990.0, 1]]
     assert body["replicate a/second"] == {"starts": 1, "served": 1, "seconds": 2.0, "recent": [[995.0, 1]]}
+
+
+def test_parts_of_a_split_request_are_counted_where_each_was_made() -> None:
+    tallying = Tallying(ROUTES, epoch=Clock())
+    tallying.record(served(*[("replicate a/second", "served")] * 2, ("replicate acme/mine", "served")))
+    body = tallying.snapshot()["hosted"]
+    assert isinstance(body, dict)
+    assert {name: usage["starts"] for name, usage in body.items()} == {
+        "replicate a/second": 2, "replicate acme/mine": 1
+    }  # fmt: skip
 
 
 def test_an_instance_that_was_silent_for_long_is_a_new_one_and_is_counted_once() -> None:

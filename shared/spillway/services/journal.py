@@ -1,0 +1,50 @@
+"""What a person asks of a gate: why requests went where they went, and what has changed and by what."""
+
+from collections import Counter, deque
+from typing import Any
+
+from spillway.domain.policy import SubnetPolicy
+from spillway.ports import Clock
+
+LOOK_EVERY_S = 0.25
+KEPT, LATEST = 50, 5
+EVERYDAY = ("room", "served")
+"""Causes so frequent, and so seldom of a change, that not every one is looked into."""
+
+
+class Journal:
+    """Reasons, counted, and the latest changes: up or down, and the limit by a fifth or more."""
+
+    def __init__(self, policy: SubnetPolicy, monotonic: Clock):
+        self.reasons: Counter[str] = Counter()
+        self._policy, self._monotonic = policy, monotonic
+        self._changes: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._was, self._looked_at = (True, 0), float("-inf")
+
+    def decided(self, reason: str) -> None:
+        """A request went somewhere."""
+        self.reasons[reason] += 1
+        self.note(reason)
+
+    def note(self, cause: str) -> None:
+        """Something has happened that may have changed the policy's mind."""
+        now = self._monotonic()
+        if cause in EVERYDAY and now - self._looked_at < LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        limit, now_up = round(self._policy.limit), self._policy.up
+        up, before = self._was
+        if now_up != up or abs(limit - before) > max(1.0, before / 5):
+            self._was = (now_up, limit)
+            self._changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": now})
+
+    def all(self) -> dict[str, Any]:
+        """For people here."""
+        now = self._monotonic()
+        changes = [{**one, "seconds_ago": round(now - one["seconds_ago"])} for one in reversed(self._changes)]
+        return {"reasons": dict(self.reasons), "changes": changes}
+
+    def latest(self) -> dict[str, Any]:
+        """For people elsewhere."""
+        told = self.all()
+        return {**told, "changes": told["changes"][:LATEST]}
