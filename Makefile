@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bundle bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bundle: ## Write build/NAME.zip for every function, as it is deployed
+	$(PYTHON) infra/bundle.py
+
 bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/policies/compare.py
@@ -44,7 +47,7 @@ lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra chain --extra cli --group dev -o requirements.lock
 	@for function in functions/*/; do \
 		extra=; case $$function in functions/redemptions/) extra="--extra chain";; esac; \
-		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.12 pyproject.toml $$extra -o "$${function}requirements.txt"; \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.11 pyproject.toml $$extra -o "$${function}requirements.txt"; \
 	done
 
 clean: ## Remove what was made

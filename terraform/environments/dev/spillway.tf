@@ -1,0 +1,16 @@
+# A deployment to try things in: nothing is kept warm, and `destroy` leaves nothing.
+
+module "spillway" {
+  source = "../.."
+
+  environment          = "dev"
+  project              = var.project
+  region               = var.region
+  bundles              = "${path.root}/../../../build"
+  deletion_protection  = var.deletion_protection
+  alert_emails         = var.alert_emails
+  budget               = var.billing_account == null ? null : { billing_account = var.billing_account, monthly = 20 }
+  fallback_usd_per_day = 2
+  secrets              = var.secrets
+  subnet_url           = var.subnet_url
+}

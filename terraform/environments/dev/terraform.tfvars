@@ -1,0 +1,7 @@
+# The values of this deployment: change them to yours. Nothing here is secret.
+project = "spillway-dev"
+region  = "us-central1"
+
+secrets = {
+  REPLICATE_API_TOKEN = "replicate-api-token"
+}

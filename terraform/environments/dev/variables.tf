@@ -1,0 +1,38 @@
+variable "alert_emails" {
+  description = "Addresses that alerts and the budget's warnings go to."
+  type        = set(string)
+  default     = []
+}
+
+variable "billing_account" {
+  description = "Billing account of the project, for its budget; null for no budget."
+  type        = string
+  default     = null
+}
+
+variable "deletion_protection" {
+  description = "Whether `destroy` spares the database and the results."
+  type        = bool
+  default     = false
+}
+
+variable "project" {
+  description = "Project id."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of functions, images, schedules and results."
+  type        = string
+}
+
+variable "secrets" {
+  description = "Secret settings: the environment variable to the id of the secret that holds it."
+  type        = map(string)
+}
+
+variable "subnet_url" {
+  description = "The on-chain subnet gateway; null where only hosted inference answers."
+  type        = string
+  default     = null
+}

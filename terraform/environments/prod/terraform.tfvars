@@ -1,0 +1,8 @@
+# The values of this deployment: change them to yours. Nothing here is secret.
+billing_account = "000000-000000-000000"
+project         = "spillway-prod"
+region          = "us-central1"
+
+secrets = {
+  REPLICATE_API_TOKEN = "replicate-api-token"
+}

@@ -1,0 +1,43 @@
+variable "alert_emails" {
+  description = "Addresses that alerts and the budget's warnings go to."
+  type        = set(string)
+  default     = []
+}
+
+variable "billing_account" {
+  description = "Billing account of the project, for its budget."
+  type        = string
+}
+
+variable "deletion_protection" {
+  description = "Whether `destroy` spares the database and the results. To destroy: apply with false first."
+  type        = bool
+  default     = true
+}
+
+variable "gateway_max_instances" {
+  description = "Instances of the front door at most; one keeps the routing policy exact."
+  type        = number
+  default     = 1
+}
+
+variable "project" {
+  description = "Project id."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of functions, images, schedules and results."
+  type        = string
+}
+
+variable "secrets" {
+  description = "Secret settings: the environment variable to the id of the secret that holds it."
+  type        = map(string)
+}
+
+variable "subnet_url" {
+  description = "The on-chain subnet gateway; null where only hosted inference answers."
+  type        = string
+  default     = null
+}

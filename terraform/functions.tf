@@ -1,0 +1,93 @@
+# The functions. One entry describes one: the key is its folder, bundle, entry point and service.
+
+locals {
+  functions = {
+    balancer = {
+      description   = "Every minute: proofs of how well the subnet does, warm instances, burst orchestrators."
+      concurrency   = 1
+      cpu           = "1"
+      memory        = "512Mi"
+      timeout_s     = 300
+      max_instances = 1
+      schedule      = "* * * * *"
+      secrets       = ["REPLICATE_API_TOKEN", "TENSORDOCK_API_TOKEN"]
+    }
+
+    gateway = {
+      description = "The HTTP front door."
+      # Each listener of an event stream holds one of these places; the front door caps listeners below.
+      concurrency = 1000
+      cpu         = "1"
+      # 256 MiB of bodies at most, pictures and videos while they are decoded, and 150 MiB for itself.
+      memory = "2Gi"
+      # An event stream is resumed by its listener when it ends.
+      timeout_s     = 3600
+      min_instances = var.gateway_instances.min
+      max_instances = var.gateway_instances.max
+      # It tells the other instances what it has seen after it has answered.
+      cpu_between_requests = true
+      # Whoever is not asked for a key must be somebody whom Google has checked.
+      public = var.auth == "keys"
+      # Also from outside where it is not public: its callers bring a token then.
+      ingress = "ALLOW_ALL"
+      secrets = ["REPLICATE_API_TOKEN"]
+      environment = {
+        SPILLWAY_ARTIFACTS = "file:///tmp/artifacts"
+        SPILLWAY_AUTH      = var.auth
+      }
+    }
+  }
+
+  # What all of them are told.
+  environment = {
+    for name, value in {
+      SPILLWAY_FALLBACK_USD_PER_DAY = var.fallback_usd_per_day
+      SPILLWAY_ROUTES               = var.routes_secret == null ? null : local.routes_file
+      SPILLWAY_STATE                = "firestore://${var.project}/${local.database}"
+      SPILLWAY_SUBNET_CLI_URL       = var.subnet_cli_url
+      SPILLWAY_SUBNET_URL           = var.subnet_url
+    } : name => tostring(value) if value != null
+  }
+
+  routes_file = "/etc/spillway/routes.toml"
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name                 = each.key
+  project              = var.project
+  project_number       = local.project_number
+  region               = var.region
+  runtime              = var.runtime
+  bundle               = "${var.bundles}/${each.key}.zip"
+  build_account        = module.build.account
+  docker_repository    = module.build.images
+  source_bucket        = module.build.sources
+  labels               = local.labels
+  description          = each.value.description
+  concurrency          = each.value.concurrency
+  cpu                  = each.value.cpu
+  cpu_between_requests = try(each.value.cpu_between_requests, false)
+  memory               = each.value.memory
+  timeout_s            = each.value.timeout_s
+  min_instances        = try(each.value.min_instances, 0)
+  max_instances        = each.value.max_instances
+  public               = try(each.value.public, false)
+  ingress              = try(each.value.ingress, "ALLOW_INTERNAL_ONLY")
+  environment          = merge(local.environment, try(each.value.environment, {}))
+  secrets              = { for name in each.value.secrets : name => var.secrets[name] if contains(keys(var.secrets), name) }
+  secret_files         = var.routes_secret == null ? {} : { (local.routes_file) = var.routes_secret }
+}
+
+module "build" {
+  source = "./modules/build"
+
+  project        = var.project
+  project_number = local.project_number
+  region         = var.region
+  labels         = local.labels
+
+  depends_on = [google_project_service.needed]
+}

@@ -1,0 +1,67 @@
+# Inputs and results: private, given out by signed addresses, and gone by themselves.
+
+resource "google_storage_bucket" "artifacts" {
+  project       = var.project
+  name          = var.name
+  location      = var.location
+  labels        = var.labels
+  force_destroy = !var.deletion_protection
+
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  dynamic "lifecycle_rule" {
+    for_each = var.days
+
+    content {
+      action {
+        type = "Delete"
+      }
+
+      condition {
+        age            = lifecycle_rule.value
+        matches_prefix = [lifecycle_rule.key]
+      }
+    }
+  }
+
+  # An upload that was begun and left is no object yet, so that no rule above takes it.
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+
+    condition {
+      age = 1
+    }
+  }
+
+  # What people sent in is gone when it is said to be.
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  cors {
+    origin          = var.cors_origins
+    method          = ["GET", "HEAD", "PUT"]
+    response_header = ["Content-Type", "Content-Length", "Content-Range", "ETag"]
+    max_age_seconds = 3600
+  }
+}
+
+resource "google_storage_bucket_iam_member" "user" {
+  for_each = var.users
+
+  bucket = google_storage_bucket.artifacts.name
+  role   = "roles/storage.objectUser"
+  member = each.value
+}
+
+# A function signs addresses with its own account's key, which it never sees.
+resource "google_service_account_iam_member" "signs" {
+  for_each = var.signers
+
+  service_account_id = "projects/${var.project}/serviceAccounts/${each.value}"
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = "serviceAccount:${each.value}"
+}

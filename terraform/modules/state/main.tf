@@ -1,0 +1,54 @@
+# The documents that all functions share.
+
+resource "google_firestore_database" "state" {
+  project     = var.project
+  name        = var.name
+  location_id = var.location
+  type        = "FIRESTORE_NATIVE"
+
+  # Documents are compared by the time of their last update and never locked (adapters/firestore_store.py).
+  concurrency_mode                  = "OPTIMISTIC"
+  point_in_time_recovery_enablement = var.deletion_protection ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
+  delete_protection_state           = var.deletion_protection ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+  deletion_policy                   = "DELETE"
+}
+
+# Firestore indexes every field by itself: these are never asked for, and each index is a write that is paid for.
+resource "google_firestore_field" "unindexed" {
+  for_each = var.unindexed
+
+  project    = var.project
+  database   = google_firestore_database.state.name
+  collection = each.value.collection
+  field      = each.value.field
+
+  index_config {}
+}
+
+# What is over removes itself.
+resource "google_firestore_field" "expires" {
+  for_each = var.expiring
+
+  project    = var.project
+  database   = google_firestore_database.state.name
+  collection = each.key
+  field      = each.value
+
+  ttl_config {}
+  # Times that rise with the clock make a hot spot of any index.
+  index_config {}
+}
+
+# Of this database only, not of others in the project.
+resource "google_project_iam_member" "user" {
+  for_each = var.users
+
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = each.value
+
+  condition {
+    title      = "spillway-state"
+    expression = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.state.name}\""
+  }
+}

@@ -1,0 +1,153 @@
+variable "alert_emails" {
+  description = "Addresses that alerts and the budget's warnings go to."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.alert_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "alert_emails must be e-mail addresses."
+  }
+}
+
+variable "auth" {
+  description = "How the front door knows its callers: `keys` (it is public then), or `none`, where only those whom IAM lets in may call it."
+  type        = string
+  default     = "none"
+
+  validation {
+    condition     = contains(["keys", "none"], var.auth)
+    error_message = "auth must be keys or none."
+  }
+}
+
+variable "budget" {
+  description = "Monthly budget of the project, and the parts of it at which somebody is told; null for none."
+
+  type = object({
+    billing_account = string
+    currency        = optional(string, "USD")
+    monthly         = number
+    warn_at         = optional(list(number), [0.5, 0.8, 1])
+  })
+
+  default = null
+}
+
+variable "bundles" {
+  description = "Folder of the functions' zips, as `make bundle` writes them."
+  type        = string
+}
+
+variable "deletion_protection" {
+  description = "Whether `destroy` spares what money and callers depend on: the database and the results."
+  type        = bool
+}
+
+variable "environment" {
+  description = "Which deployment this is, in labels: dev, prod."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,20}$", var.environment))
+    error_message = "environment must be 2 to 21 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "fallback_usd_per_day" {
+  description = "Cap on hosted inference, in dollars a UTC day; null for none."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.fallback_usd_per_day >= 0, var.fallback_usd_per_day == null)
+    error_message = "fallback_usd_per_day must be 0 or more."
+  }
+}
+
+variable "firestore_location" {
+  description = "Location of the database; default: the region. It can't be changed later."
+  type        = string
+  default     = null
+}
+
+variable "gateway_instances" {
+  description = "Instances of the front door. One at most keeps the routing policy exact (docs/policy.md says what more of them cost); one at least spares callers its start."
+
+  type = object({
+    max = optional(number, 1)
+    min = optional(number, 0)
+  })
+
+  default = {}
+
+  validation {
+    condition     = var.gateway_instances.max >= 1 && var.gateway_instances.max <= 16
+    error_message = "gateway_instances.max must be 1 to 16: the policy was studied no further."
+  }
+}
+
+variable "labels" {
+  description = "Further labels of everything that takes some."
+  type        = map(string)
+  default     = {}
+}
+
+variable "project" {
+  description = "Project id."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project's id: 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "Region of functions, images, schedules and results."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be one like us-central1."
+  }
+}
+
+variable "routes_secret" {
+  description = "Secret that holds the routes file (docs/settings.md); null for the built-in routes."
+  type        = string
+  default     = null
+}
+
+variable "runtime" {
+  description = "Runtime of the functions."
+  type        = string
+  default     = "python312"
+}
+
+variable "secrets" {
+  description = "Secret settings: the environment variable to the id of the secret that holds it. The secrets are made beforehand, so that no state ever holds their values."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, secret in var.secrets : can(regex("^[A-Z][A-Z0-9_]+$", name)) && can(regex("^[A-Za-z0-9_-]{1,255}$", secret))])
+    error_message = "secrets must name environment variables and ids of secrets, not their values."
+  }
+}
+
+variable "subnet_cli_url" {
+  description = "CLI port of the on-chain subnet gateway; null where it can't be reached."
+  type        = string
+  default     = null
+}
+
+variable "subnet_url" {
+  description = "The on-chain subnet gateway; null where only hosted inference answers."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.subnet_url == null || can(regex("^https?://[^/]+", var.subnet_url))
+    error_message = "subnet_url must be an http:// or https:// address."
+  }
+}

@@ -1,0 +1,116 @@
+"""The bundles: the same bytes each time, and each starts by itself as Google's buildpack starts it."""
+
+import compileall
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+import bundle
+from support.front_door import free_port
+
+UV = Path(sys.executable).with_name("uv")
+NAMES = bundle.names()
+START_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every bundle, unpacked into a folder of its name."""
+    folder = tmp_path_factory.mktemp("bundles")
+    for name in NAMES:
+        with zipfile.ZipFile(bundle.bundle(name, folder)) as archive:
+            archive.extractall(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_sources_give_equal_bytes(name: str, tmp_path: Path) -> None:
+    first, second = bundle.bundle(name, tmp_path / "first"), bundle.bundle(name, tmp_path / "second")
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {bundle.MOMENT}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundle_holds_what_the_buildpack_needs(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle.bundle(name, tmp_path)) as archive:
+        entries = archive.infolist()
+    assert {"main.py", "requirements.txt", "spillway/__init__.py"} < {entry.filename for entry in entries}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    assert not [entry.filename for entry in entries if "__pycache__" in entry.filename]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_compiles(name: str, unpacked: Path) -> None:
+    assert compileall.compile_dir(unpacked / name, quiet=1, force=True)
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> dict[str, Path]:
+    """For each function an environment that holds its hashed requirements and nothing else; equal ones are one."""
+    made: dict[str, Path] = {}
+    found: dict[str, Path] = {}
+    for name in NAMES:
+        requirements = unpacked / name / "requirements.txt"
+        digest = sha256(requirements.read_bytes()).hexdigest()
+        if digest not in made:
+            made[digest] = tmp_path_factory.mktemp("environment")
+            _install(requirements, made[digest])
+        found[name] = made[digest]
+    return found
+
+
+def _install(requirements: Path, into: Path) -> None:
+    subprocess.run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, into], check=True)
+    subprocess.run(
+        [
+            UV, "pip", "install", "--quiet", "--require-hashes", "--no-deps",
+            "--python", into / "bin/python", "--requirement", requirements,
+        ],
+        check=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def started(name: str, folder: Path, environment: Path) -> Iterator[str]:
+    """The function under the bare command, in its own folder, with nothing of this repository on its path."""
+    port = free_port()
+    variables = {
+        "PATH": f"{environment / 'bin'}{os.pathsep}{os.defpath}",
+        "PORT": str(port),
+        "FUNCTION_TARGET": name,
+        "SPILLWAY_STATE": f"sqlite:///{folder.parent}/{name}.db",
+    }
+    process = subprocess.Popen([environment / "bin/functions-framework"], cwd=folder, env=variables)
+    try:
+        yield _answering(process, f"http://127.0.0.1:{port}/")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answering(process: "subprocess.Popen[bytes]", url: str) -> str:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            httpx.get(url, timeout=START_S, trust_env=False)
+        except httpx.ConnectError:
+            time.sleep(0.05)
+        else:
+            return url
+    pytest.fail(f"{url} does not answer; the function ended with {process.poll()}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_function_starts_by_the_bare_command(name: str, unpacked: Path, environments: dict[str, Path]) -> None:
+    with started(name, unpacked / name, environments[name]) as url:
+        assert httpx.get(url, timeout=START_S, trust_env=False).status_code < 500

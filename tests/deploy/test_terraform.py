@@ -1,0 +1,104 @@
+"""The whole configuration against the provider's real schema: every argument of every resource, applied and undone."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import bundle
+from support.terraform import Terraform, resources
+
+Resources = dict[str, list[dict[str, Any]]]
+ENVIRONMENTS = ("dev", "prod")
+
+
+@pytest.fixture(scope="module")
+def applied(terraform: Terraform) -> Resources:
+    """The resources of dev after an apply, by type."""
+    where = terraform.fresh("environments/dev")
+    terraform.run(where, "apply", "-auto-approve", "-no-color", "-var=subnet_url=http://subnet.example:9935")
+    found: Resources = {}
+    for resource in resources(terraform.json(where)["values"]["root_module"]):
+        found.setdefault(resource["type"], []).append({**resource["values"], "address": resource["address"]})
+    return found
+
+
+def test_files_are_formatted(terraform: Terraform) -> None:
+    assert terraform.run(".", "fmt", "-check", "-recursive", "-list=true") == ""
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_is_valid(terraform: Terraform, environment: str) -> None:
+    where = terraform.fresh(f"environments/{environment}")
+    assert json.loads(terraform.run(where, "validate", "-json"))["diagnostics"] == []
+
+
+def test_production_can_be_planned(terraform: Terraform) -> None:
+    where = terraform.fresh("environments/prod")
+    terraform.run(where, "plan", "-no-color", "-out=plan")
+    planned = list(resources(terraform.json(where, "plan")["planned_values"]["root_module"]))
+    (database,) = [one["values"] for one in planned if one["type"] == "google_firestore_database"]
+    assert database["delete_protection_state"] == "DELETE_PROTECTION_ENABLED"
+
+
+def test_every_function_is_deployed_and_no_other(applied: Resources) -> None:
+    deployed = {function["name"] for function in applied["google_cloudfunctions2_function"]}
+    assert deployed == set(bundle.names())
+
+
+def test_each_function_has_an_account_of_its_own(applied: Resources) -> None:
+    accounts = Counter(
+        function["service_config"][0]["service_account_email"]
+        for function in applied["google_cloudfunctions2_function"]
+    )
+    assert set(accounts.values()) == {1}
+
+
+@pytest.mark.parametrize("name", bundle.names())
+def test_function_starts_with_the_settings_that_it_is_given(
+    name: str, terraform: Terraform, applied: Resources
+) -> None:
+    (function,) = [one for one in applied["google_cloudfunctions2_function"] if one["name"] == name]
+    service = function["service_config"][0]
+    secrets = {secret["key"]: "a-secret" for secret in service["secret_environment_variables"]}
+    ran = subprocess.run(
+        [sys.executable, "-c", "import main"],
+        cwd=terraform.unpacked(name),
+        env={"PATH": os.defpath, "K_SERVICE": name, **service["environment_variables"], **secrets},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_only_who_asks_for_keys_is_public(applied: Resources) -> None:
+    asking = {
+        function["name"]
+        for function in applied["google_cloudfunctions2_function"]
+        if function["service_config"][0]["environment_variables"].get("SPILLWAY_AUTH") == "keys"
+    }
+    public = {
+        grant["name"] for grant in applied["google_cloud_run_v2_service_iam_member"] if grant["member"] == "allUsers"
+    }
+    assert public == asking
+
+
+def test_front_door_is_given_its_processor_between_requests(terraform: Terraform, applied: Resources) -> None:
+    assert applied
+    assert terraform.said == [
+        "gcloud run services update gateway --no-cpu-throttling --region=us-central1 --project=spillway-dev --quiet"
+    ]
+
+
+def test_second_plan_is_empty_and_destroy_leaves_nothing(terraform: Terraform, applied: Resources) -> None:
+    where = "environments/dev"
+    assert applied
+    plan = ("plan", "-detailed-exitcode", "-no-color", "-var=subnet_url=http://subnet.example:9935")
+    assert "No changes." in terraform.run(where, *plan)
+    terraform.run(where, "destroy", "-auto-approve", "-no-color")
+    assert "values" not in terraform.json(where)
