@@ -27,9 +27,7 @@ locals {
       # It tells the other instances what it has seen after it has answered.
       cpu_between_requests = true
       # Whoever is not asked for a key must be somebody whom Google has checked.
-      public = var.auth == "keys"
-      # Also from outside where it is not public: its callers bring a token then.
-      ingress = "ALLOW_ALL"
+      callers = var.auth == "keys" ? ["allUsers"] : var.gateway_callers
       secrets = ["REPLICATE_API_TOKEN"]
       environment = {
         SPILLWAY_ARTIFACTS = "file:///tmp/artifacts"
@@ -74,8 +72,8 @@ module "function" {
   timeout_s            = each.value.timeout_s
   min_instances        = try(each.value.min_instances, 0)
   max_instances        = each.value.max_instances
-  public               = try(each.value.public, false)
-  ingress              = try(each.value.ingress, "ALLOW_INTERNAL_ONLY")
+  called_by_google     = !can(each.value.callers)
+  callers              = try(each.value.callers, [])
   environment          = merge(local.environment, try(each.value.environment, {}))
   secrets              = { for name in each.value.secrets : name => var.secrets[name] if contains(keys(var.secrets), name) }
   secret_files         = var.routes_secret == null ? {} : { (local.routes_file) = var.routes_secret }

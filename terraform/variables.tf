@@ -12,7 +12,7 @@ variable "alert_emails" {
 variable "auth" {
   description = "How the front door knows its callers: `keys` (it is public then), or `none`, where only those whom IAM lets in may call it."
   type        = string
-  default     = "none"
+  default     = "keys"
 
   validation {
     condition     = contains(["keys", "none"], var.auth)
@@ -68,6 +68,17 @@ variable "firestore_location" {
   description = "Location of the database; default: the region. It can't be changed later."
   type        = string
   default     = null
+}
+
+variable "gateway_callers" {
+  description = "Who may call the front door where `auth` is none, as IAM names them."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.gateway_callers : can(regex("^(user|group|serviceAccount|domain):.+", member))])
+    error_message = "gateway_callers must be members such as user:EMAIL; for everybody, set auth to keys."
+  }
 }
 
 variable "gateway_instances" {

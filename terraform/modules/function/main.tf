@@ -4,6 +4,12 @@ locals {
   # The form that Cloud Run gives every service; it is known before the service is there, so that a function can be
   # told its own address and the audience of the tokens that its callers bring.
   url = "https://${var.name}-${var.project_number}.${var.region}.run.app"
+
+  # It looks at the tokens of its calls by itself too: two locks, of which one may be left open by mistake.
+  tokens = var.called_by_google ? {
+    SPILLWAY_PUSH_ACCOUNT  = google_service_account.caller[0].email
+    SPILLWAY_PUSH_AUDIENCE = local.url
+  } : {}
 }
 
 resource "google_service_account" "function" {
@@ -61,9 +67,9 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_request_concurrency = var.concurrency
     min_instance_count               = var.min_instances
     max_instance_count               = var.max_instances
-    ingress_settings                 = var.public ? "ALLOW_ALL" : var.ingress
+    ingress_settings                 = var.called_by_google ? "ALLOW_INTERNAL_ONLY" : "ALLOW_ALL"
     all_traffic_on_latest_revision   = true
-    environment_variables            = var.environment
+    environment_variables            = merge(var.environment, local.tokens)
 
     dynamic "secret_environment_variables" {
       for_each = var.secrets

@@ -4,7 +4,7 @@ output "account" {
 }
 
 output "caller" {
-  description = "E-mail of the account whose tokens open the function; null where everybody may call it."
+  description = "E-mail of the account that Pub/Sub and the scheduler call as; null where they don't."
   value       = one(google_service_account.caller[*].email)
 }
 
@@ -17,7 +17,7 @@ output "name" {
   description = "Name of the function, once it is there and its callers may call it."
   value       = google_cloudfunctions2_function.function.name
 
-  depends_on = [google_cloud_run_v2_service_iam_member.invoker]
+  depends_on = [google_cloud_run_v2_service_iam_member.caller]
 }
 
 output "url" {

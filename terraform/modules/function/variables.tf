@@ -13,6 +13,22 @@ variable "bundle" {
   }
 }
 
+variable "called_by_google" {
+  description = "Whether Pub/Sub or the scheduler call the function: it takes calls from inside the project only then, with a token of an account that is made for them."
+  type        = bool
+}
+
+variable "callers" {
+  description = "Who else may call the function, as IAM names them: allUsers for everybody. It has to check its callers by itself then."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = !contains(var.callers, "allUsers") || !var.called_by_google
+    error_message = "A function that Pub/Sub or the scheduler call is not for everybody."
+  }
+}
+
 variable "concurrency" {
   description = "Requests that one instance serves at a time."
   type        = number
@@ -53,17 +69,6 @@ variable "environment" {
   description = "Environment variables. Nothing secret: they are part of the state."
   type        = map(string)
   default     = {}
-}
-
-variable "ingress" {
-  description = "Where calls of a function that is not public may come from."
-  type        = string
-  default     = "ALLOW_INTERNAL_ONLY"
-
-  validation {
-    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_ONLY"], var.ingress)
-    error_message = "ingress must be ALLOW_ALL or ALLOW_INTERNAL_ONLY."
-  }
 }
 
 variable "labels" {
@@ -122,12 +127,6 @@ variable "project" {
 variable "project_number" {
   description = "Project number; it is part of the function's address."
   type        = string
-}
-
-variable "public" {
-  description = "Whether everybody may call the function. It has to check its callers by itself then."
-  type        = bool
-  default     = false
 }
 
 variable "region" {

@@ -1,4 +1,16 @@
-# The documents that all functions share.
+# The documents that all functions share, and what the adapters' queries need.
+
+locals {
+  # A test holds this file and the queries of adapters/firestore_queries.py together.
+  indexes = jsondecode(file("${path.module}/firestore_indexes.json"))
+
+  unindexed = merge([
+    for collection, fields in local.indexes.unindexed : {
+      for field in fields : "${collection}.${field}" => { collection = collection, field = field }
+      if field != lookup(local.indexes.expiring, collection, null)
+    }
+  ]...)
+}
 
 resource "google_firestore_database" "state" {
   project     = var.project
@@ -15,7 +27,7 @@ resource "google_firestore_database" "state" {
 
 # Firestore indexes every field by itself: these are never asked for, and each index is a write that is paid for.
 resource "google_firestore_field" "unindexed" {
-  for_each = var.unindexed
+  for_each = local.unindexed
 
   project    = var.project
   database   = google_firestore_database.state.name
@@ -25,18 +37,35 @@ resource "google_firestore_field" "unindexed" {
   index_config {}
 }
 
-# What is over removes itself.
+# What is over removes itself. Times that rise with the clock would make a hot spot of an index.
 resource "google_firestore_field" "expires" {
-  for_each = var.expiring
+  for_each = local.indexes.expiring
 
   project    = var.project
   database   = google_firestore_database.state.name
   collection = each.key
   field      = each.value
 
-  ttl_config {}
-  # Times that rise with the clock make a hot spot of any index.
   index_config {}
+  ttl_config {}
+}
+
+resource "google_firestore_index" "query" {
+  for_each = local.indexes.composite
+
+  project     = var.project
+  database    = google_firestore_database.state.name
+  collection  = each.value.collection
+  query_scope = "COLLECTION"
+
+  dynamic "fields" {
+    for_each = each.value.fields
+
+    content {
+      field_path = fields.value.field_path
+      order      = fields.value.order
+    }
+  }
 }
 
 # Of this database only, not of others in the project.

@@ -3,11 +3,6 @@ variable "deletion_protection" {
   type        = bool
 }
 
-variable "expiring" {
-  description = "Documents that remove themselves: collection group to the field that says when."
-  type        = map(string)
-}
-
 variable "location" {
   description = "Location of the database; it can't be changed later."
   type        = string
@@ -26,11 +21,6 @@ variable "name" {
 variable "project" {
   description = "Project id."
   type        = string
-}
-
-variable "unindexed" {
-  description = "Fields that nothing asks for."
-  type        = map(object({ collection = string, field = string }))
 }
 
 variable "users" {
