@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     fallback_usd_per_day: float | None = Field(default=None, ge=0)
     max_body: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_bodies: int = Field(default=256 * 1024 * 1024, ge=1024)
+    gateway_url: HttpUrl | None = None
+    internal_key: SecretStr | None = Field(default=None, min_length=16)
     push_audience: str | None = None
     push_account: str | None = None
     push_certs_url: HttpUrl = "https://www.googleapis.com/oauth2/v1/certs"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -47,15 +47,24 @@ class House:
     public_url: str | None
     close: Callable[[], Awaitable[None]]
     beside: Sequence[Beside] = ()
+    side_doors: Mapping[str, ASGIApp] = field(default_factory=dict)
+    """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
 
 
 class FrontDoor:
     """Every path. The inference paths are found at once: a router and its middlewares cost a tenth of a request."""
 
-    def __init__(self, endpoints: Mapping[str, ASGIApp], others: Starlette, entrance: Entrance):
+    def __init__(
+        self,
+        endpoints: Mapping[str, ASGIApp],
+        others: Starlette,
+        entrance: Entrance,
+        side_doors: Mapping[str, ASGIApp],
+    ):
         self._endpoints = endpoints
         self._others = others
         self._entrance = entrance
+        self._side_doors = side_doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
@@ -63,6 +72,10 @@ class FrontDoor:
             await self._others(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        side_door = self._side_doors.get(path) if scope["method"] == "POST" else None
+        if side_door is not None:
+            await side_door(scope, receive, send)
+            return
         try:
             welcome(scope, await self._entrance.admit(scope))
         except SpillwayError as error:
@@ -83,7 +96,7 @@ def create_app(house: House) -> ASGIApp:
     endpoints["/v1/images/generations"] = ImagesEndpoint(
         service, room, url, media=house.media, artifacts=house.artifacts
     )
-    door = FrontDoor(endpoints, _others(house, endpoints), house.entrance)
+    door = FrontDoor(endpoints, _others(house, endpoints), house.entrance, house.side_doors)
     return CrossOrigin(door, house.entrance) if house.entrance.keyed else door
 
 

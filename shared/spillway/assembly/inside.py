@@ -1,0 +1,146 @@
+"""What answers requests and runs jobs: routes, backends, money, records and results, put together once a process."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+from spillway.adapters.http import HttpPool
+from spillway.adapters.media_http import HttpMedia
+from spillway.adapters.media_inspector import MediaInspector
+from spillway.adapters.prometheus import Metrics
+from spillway.adapters.subnet_gateway import SubnetGateway
+from spillway.assembly.state import load_routes, open_store
+from spillway.domain.routes import Fallback, Routes
+from spillway.errors import BadSettings
+from spillway.ports import Artifacts, Inference, Ledger, Media, Served
+from spillway.ports.store import Store
+from spillway.services.backends import Backends
+from spillway.services.exchange import Capacities, Exchange
+from spillway.services.gates import Gates
+from spillway.services.keeping import Keeper
+from spillway.services.keyring import Keyring
+from spillway.services.spending import Spending
+from spillway.services.status import Status
+from spillway.services.tallying import Tallying
+from spillway.settings import Settings
+
+log = logging.getLogger("spillway")
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """All of it. `pool` leads to what is configured, `public` to what callers name."""
+
+    settings: Settings
+    routes: Routes
+    store: Store
+    keyring: Keyring
+    backends: Backends
+    keeper: Keeper
+    artifacts: Artifacts
+    media: Media
+    status: Status
+    metrics: Metrics
+    pool: HttpPool
+    public: HttpPool
+
+    async def close(self) -> None:
+        """Finish what goes on beside requests, and let go of connections and files."""
+        await asyncio.gather(self.backends.close(), self.keyring.close())
+        await self.store.close()
+        await asyncio.gather(self.pool.aclose(), self.public.aclose())
+
+
+def inside(settings: Settings) -> Inside:
+    """Raises BadSettings; nothing is connected yet."""
+    routes, store = load_routes(settings), open_store(settings)
+    pool, public = HttpPool(), HttpPool(public_only=True)
+    media, artifacts = _media(settings, routes, pool, public), _artifacts(settings)
+    status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
+    keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
+    gates = Gates(time.monotonic, Random())
+    backends = Backends(
+        routes=routes,
+        subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
+        hosted=_hosted(settings, routes, pool, media),
+        gates=gates,
+        exchange=Exchange(store, gates, tallying, epoch=time.time, capacities=_capacities(settings, pool)),
+        budget=Spending(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
+        ledger=Ledgers([status, metrics, tallying]),
+        monotonic=time.monotonic,
+        epoch=time.time,
+    )
+    keeper = Keeper(media, MediaInspector(), artifacts, verify=settings.verify == "decode")
+    return Inside(settings, routes, store, keyring, backends, keeper, artifacts, media, status, metrics, pool, public)
+
+
+class Ledgers:
+    """Several ledgers as one."""
+
+    def __init__(self, ledgers: Iterable[Ledger]):
+        self._ledgers = tuple(ledgers)
+
+    def record(self, served: Served) -> None:
+        """Write into each."""
+        for ledger in self._ledgers:
+            ledger.record(served)
+
+
+def _capacities(settings: Settings, pool: HttpPool) -> Capacities | None:
+    if settings.subnet_cli_url is None:
+        return None
+    from spillway.adapters.gateway_cli import GatewayCli  # noqa: PLC0415 (only where there is one)
+
+    return GatewayCli(pool, base_url=settings.subnet_cli_url).capacities
+
+
+def _artifacts(settings: Settings) -> Artifacts:
+    from spillway.adapters.file_artifacts import FileArtifacts  # noqa: PLC0415 (by scheme)
+
+    directory = urlsplit(settings.artifacts)
+    if directory.netloc or not directory.path:
+        raise BadSettings("SPILLWAY_ARTIFACTS: must be file:///DIR with an absolute path")
+    return FileArtifacts(Path(directory.path))
+
+
+def _media(settings: Settings, routes: Routes, pool: HttpPool, public: HttpPool) -> Media:
+    bases = [
+        settings.subnet_url,
+        settings.replicate_url,
+        *(provider.base_url for provider in routes.providers.values()),
+    ]
+    trusted = [host for base in bases if base and (host := urlsplit(base).hostname)]
+    return HttpMedia(pool, public, trusted=trusted, allow_private=settings.allow_private_urls)
+
+
+def _hosted(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> dict[str, Inference[Fallback]]:
+    """The providers that can be used: Replicate where there is a token, OpenAI-compatible ones always."""
+    hosted: dict[str, Inference[Fallback]] = {}
+    for name, provider in routes.providers.items():
+        if provider.kind == "openai":
+            hosted[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
+        elif settings.replicate_api_token:
+            from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
+
+            token = settings.replicate_api_token.get_secret_value()
+            hosted[name] = ReplicateApi(name, pool, media, token=token, base_url=settings.replicate_url)
+        else:
+            log.warning("REPLICATE_API_TOKEN is not set: no request falls back to the provider %r", name)
+    return hosted
+
+
+def _openai(name: str, base_url: str | None, key_env: str | None, pool: HttpPool) -> Inference[Fallback]:
+    from spillway.adapters.openai_api import OpenAiApi  # noqa: PLC0415 (only where it is used)
+
+    if not base_url:
+        raise BadSettings(f"the provider {name!r} needs a base_url")
+    key = os.environ.get(key_env) if key_env else None
+    if key_env and not key:
+        raise BadSettings(f"the provider {name!r} takes its key from {key_env}, which is not set")
+    return OpenAiApi(name, pool, base_url=base_url, api_key=key)
