@@ -23,12 +23,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Start everything on this machine and play a day of the GIF competition
 	$(BIN)/spillway demo
 
-test: setup lint tests/sdk/node_modules ## Lint, then every test
+test: setup lint tests/sdk/node_modules tests/chain/node_modules ## Lint, then every test
 	$(BIN)/pytest
 
-tests/sdk/node_modules: tests/sdk/package-lock.json
-	cd tests/sdk && npm ci --silent --ignore-scripts
-	@touch tests/sdk/node_modules
+tests/%/node_modules: tests/%/package-lock.json
+	cd tests/$* && npm ci --silent --ignore-scripts
+	@touch $@
 
 lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -51,4 +51,4 @@ lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 	done
 
 clean: ## Remove what was made
-	rm -rf .venv build var tests/sdk/node_modules
+	rm -rf .venv build var tests/*/node_modules

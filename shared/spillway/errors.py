@@ -22,6 +22,10 @@ SpillwayError
 ├── QueueFull                   as many jobs wait as the route lets wait
 ├── StoreUnavailable            the shared store gave no answer; a write may have been made all the same
 ├── QueueUnavailable            the queue took no word; a sweep says it again
+├── ChainError                  the chain could not be read; nothing of the answer was kept
+│   ├── ChainUnavailable        no node answered, or only to say "not now"
+│   ├── ChainTooMuch            a node would have answered to a smaller question
+│   └── ChainWrong              a node's answer can't be true, or nodes say different things: an alarm
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
 ├── JobOver                     a job that has ended takes no further step
 └── MediaBroken                 a picture, video or sound that is not whole
@@ -194,3 +198,27 @@ class JobOver(SpillwayError):
 
 class Conflict(SpillwayError):
     """Somebody else changed the document since it was read; nothing was written."""
+
+
+class ChainError(SpillwayError):
+    """What nodes of the chain answered can't be used."""
+
+
+class ChainUnavailable(ChainError):
+    """No node gave an answer; `retry_after_s` is how long the last of them asked to be left alone, if it did."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ChainTooMuch(ChainError):
+    """The range holds more than a node gives at once, or, where it is `slow`, took it too long."""
+
+    def __init__(self, message: str, *, slow: bool = False):
+        super().__init__(message)
+        self.slow = slow
+
+
+class ChainWrong(ChainError):
+    """An answer that no honest node gives, or that another node contradicts."""

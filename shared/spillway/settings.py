@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from spillway.domain.addresses import read_address
 from spillway.errors import BadSettings
 
 PREFIX = "SPILLWAY_"
@@ -25,6 +26,17 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+Address = Annotated[str, AfterValidator(read_address)]
+
+
+def _listed(value: Any) -> Any:
+    """What commas separate."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Listed = (NoDecode, BeforeValidator(_listed), Field(min_length=1))
 
 
 def _scheme(*allowed: str) -> AfterValidator:
@@ -71,10 +83,10 @@ class Settings(BaseSettings):
     push_account: str | None = None
     push_certs_url: HttpUrl = "https://www.googleapis.com/oauth2/v1/certs"
     webhook_secret: SecretStr | None = None
-    rpc_url: str | None = None
+    rpc_url: Annotated[tuple[HttpUrl, ...], *Listed] | None = Field(default=None, repr=False)
     chain_id: int = Field(default=42161, ge=1)
-    ticket_broker: str = "0xa8bB618B1520E284046F3dFc448851A1Ff26e41B"
-    senders: str = "0x012345dE92B630C065dFc0caBE4eB34f74f7FC85"
+    ticket_broker: Address = "0xa8bB618B1520E284046F3dFc448851A1Ff26e41B"
+    senders: Annotated[tuple[Address, ...], *Listed] = ("0x012345dE92B630C065dFc0caBE4eB34f74f7FC85",)
     start_block: int | None = Field(default=None, ge=0)
     confirmations: int | None = Field(default=None, ge=0)
     discord_webhook_url: SecretStr | None = None

@@ -8,6 +8,7 @@ from spillway.cli.demo import demo
 from spillway.cli.keys import app as keys
 from spillway.cli.loadtest import loadtest
 from spillway.cli.policy import app as policy
+from spillway.cli.redemptions import app as redemptions
 from spillway.cli.serve import serve
 from spillway.cli.simulate import simulate
 from spillway.errors import SpillwayError
@@ -22,6 +23,7 @@ app.command()(serve)
 app.command()(demo)
 app.add_typer(policy, name="policy")
 app.add_typer(keys, name="keys")
+app.add_typer(redemptions, name="redemptions")
 app.command()(simulate)
 app.command()(loadtest)
 

@@ -1,5 +1,6 @@
 """A redemption: a winning ticket that was paid out on the chain, and how it is told to others."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,9 @@ from spillway.domain.tickets import CERTAIN, Ticket
 
 Status = Literal["final", "corrected", "removed"]
 ETH_DIGITS = 18
+LATEST = 999_999_999_999
+"""The latest time that an order can hold, in epoch seconds."""
+_ORDER = re.compile(r"\d{12}-\d{12}-\d{8}-\d+-0x[0-9a-f]{64}-\d+")
 _DIGITS = Context(prec=30, rounding=ROUND_HALF_EVEN)
 _EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 _CENT = Decimal("0.01")
@@ -123,6 +127,17 @@ def read_redemption(body: Mapping[str, Any]) -> Redemption:
         int(body["face_value_wei"]), int(body["win_prob_uint256"]), body["round"], body["status"], body["revision"],
         Decorations(body["recipient_name"], None if gas is None else int(gas), body["eth_usd"]),
     )  # fmt: skip
+
+
+def order_bounds(since: int, before: int, after: str | None) -> tuple[str, str]:
+    """The orders of redemptions from `since` up to `before`, in epoch seconds: the lowest, and one above the highest.
+
+    `after` is the order of the last one shown, newest first. Raises ValueError where it is none.
+    """
+    if after is not None and not _ORDER.fullmatch(after):
+        raise ValueError("this cursor was not given out here")
+    low, high = (f"{min(max(0, at), LATEST):012d}" for at in (since, before))
+    return low, high if after is None else min(high, after)
 
 
 def probability(win_prob: int) -> str:

@@ -1,0 +1,146 @@
+"""What is good to know beside a redemption: who the orchestrator is, what the gas cost, what an ether is worth.
+
+All of it can be done without: it has a short time, and what is not there by then is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from spillway.adapters.chain_nodes import Nodes
+from spillway.adapters.json_rpc import Node
+from spillway.domain.chain_answers import read_data, read_quantity
+from spillway.domain.keccak import keccak_256
+from spillway.domain.redemptions import Decorations, Redemption
+from spillway.domain.tickets import REDEEMED, topic_of
+from spillway.errors import SpillwayError
+
+WITHIN_S = 5.0
+AT_ONCE = 8
+LONGEST_NAME = 100
+STALE_S = 86_400
+"""The feed's heartbeat: a round that is older, or a redemption that is, has no price of its time."""
+
+_SERVICE_URI = "0x" + keccak_256(b"getServiceURI(address)")[:4].hex()
+_LATEST_ROUND = "0x" + keccak_256(b"latestRoundData()")[:4].hex()
+_DECIMALS = "0x" + keccak_256(b"decimals()")[:4].hex()
+log = logging.getLogger("spillway.chain")
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Where a chain has them: registries of service URIs in the order of asking, and Chainlink's feed of ETH in USD."""
+
+    registries: Sequence[str] = ()
+    eth_usd_feed: str | None = None
+
+
+ARBITRUM_ONE = Contracts(
+    registries=("0x04C0b249740175999E5BF5c9ac1dA92431EF34C5", "0xC92d3A360b8f9e083bA64DE15d95Cf8180897431"),
+    eth_usd_feed="0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612",
+)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What has been found out for one batch: gas parts in wei by transaction, the price and when it was set."""
+
+    names: dict[str, str | None]
+    gas: dict[str, int] = field(default_factory=dict)
+    eth_usd: str | None = None
+    priced_at: int = 0
+
+    def of(self, one: Redemption) -> Decorations:
+        fresh = self.eth_usd is not None and abs(self.priced_at - one.timestamp) <= STALE_S
+        return Decorations(self.names.get(one.recipient), self.gas.get(one.tx_hash), self.eth_usd if fresh else None)
+
+
+class ChainDecorations:
+    """Decorates redemptions. Names are remembered for as long as the process lives."""
+
+    def __init__(self, nodes: Nodes, contracts: Contracts, broker: str, *, within_s: float = WITHIN_S):
+        self._nodes, self._contracts, self._broker = nodes, contracts, broker.lower()
+        self._within_s = within_s
+        self._names: dict[str, str | None] = {}
+
+    async def of(self, redemptions: Sequence[Redemption]) -> list[Decorations]:
+        """In the same order. Never raises for what is outside."""
+        told, room = _Told(self._names), asyncio.Semaphore(AT_ONCE)
+        unnamed = {one.recipient for one in redemptions} - self._names.keys()
+        jobs = [
+            self._price(told),
+            *(self._name(told, recipient) for recipient in sorted(unnamed) if self._contracts.registries),
+            *(self._gas(told, transaction) for transaction in sorted({one.tx_hash for one in redemptions})),
+        ]
+        if redemptions:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._within_s):
+                    await asyncio.gather(*(_in(room, job) for job in jobs))
+        for job in jobs:
+            job.close()
+        return [told.of(one) for one in redemptions]
+
+    async def _price(self, told: _Told) -> None:
+        """Chainlink's latest round: answer and time are its second and fourth word."""
+        feed = self._contracts.eth_usd_feed
+        if feed is None:
+            return
+        words = _words(await self._read(feed, _LATEST_ROUND))
+        [decimals, *_] = _words(await self._read(feed, _DECIMALS))
+        if len(words) == 5 and 0 < words[1] < 2**255 and decimals < 40:
+            told.priced_at = words[3]
+            told.eth_usd = f"{Decimal(words[1]).scaleb(-decimals):f}"
+
+    async def _name(self, told: _Told, recipient: str) -> None:
+        """The host of the first service URI that a registry knows; None is remembered where all of them know none."""
+        for registry in self._contracts.registries:
+            uri = _text(await self._read(registry, _SERVICE_URI + topic_of(recipient)[2:]))
+            host = urlsplit(uri).netloc.rpartition("@")[2]
+            if host.isprintable() and 0 < len(host) <= LONGEST_NAME:
+                told.names[recipient] = host
+                return
+        told.names[recipient] = None
+
+    async def _gas(self, told: _Told, transaction: str) -> None:
+        """A transaction's redemptions bear equal parts of its cost, whoever's they are."""
+        receipt = await self._call("eth_getTransactionReceipt", transaction)
+        shared_by = sum(self._redeems(log) for log in receipt["logs"])
+        cost = read_quantity(receipt["gasUsed"]) * read_quantity(receipt["effectiveGasPrice"])
+        told.gas[transaction] = cost // max(1, shared_by)
+
+    def _redeems(self, log: Any) -> bool:
+        return str(log["address"]).lower() == self._broker and log["topics"][:1] == [REDEEMED]
+
+    async def _read(self, contract: str, data: str) -> bytes:
+        return read_data(await self._call("eth_call", {"to": contract, "data": data}, "latest"))
+
+    async def _call(self, method: str, *params: Any) -> Any:
+        async def job(node: Node) -> Any:
+            return await node.call(method, *params)
+
+        return (await self._nodes.in_turn(job))[0]
+
+
+async def _in(room: asyncio.Semaphore, job: Coroutine[Any, Any, None]) -> None:
+    """An answer of a shape that was not expected is no decoration either."""
+    async with room:
+        try:
+            await job
+        except (SpillwayError, ValueError, LookupError, TypeError) as error:
+            log.info("a decoration can't be had: %s", error)
+
+
+def _words(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
+
+
+def _text(data: bytes) -> str:
+    """A string as the one return value: where it begins, its length, its bytes."""
+    [at, *_] = _words(data)
+    size = int.from_bytes(data[at : at + 32], "big")
+    return data[at + 32 : at + 32 + size].decode(errors="replace")

@@ -1,0 +1,96 @@
+"""One node of a chain, called through web3's provider; its requests alone, as the formatters above it are slow.
+
+Nodes agree on answers but not on how they refuse: what a refusal means is read from its words.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+from web3 import AsyncHTTPProvider
+from web3.exceptions import Web3Exception
+from web3.types import RPCEndpoint
+
+from spillway.domain.outcomes import retry_after_seconds
+from spillway.errors import ChainTooMuch, ChainUnavailable, ChainWrong
+
+TRY_S = 10.0
+CONNECT_S = 3.0
+LOGS = "eth_getLogs"
+_RATE = re.compile(
+    r"\brate\b|throttl|per second|request count|requests? limit|compute unit|capacity|quota|busy", re.IGNORECASE
+)
+_RATE_CODES = {429, -32016, -32029}
+_REFUSED = frozenset({401, 403, 404, 405})
+
+
+class Node:
+    """A node at a URL, which is a secret as a rule: errors name its host alone. Connected on first use."""
+
+    def __init__(self, url: str, *, try_s: float = TRY_S):
+        self.name = urlsplit(url).hostname or "node"
+        self._provider = AsyncHTTPProvider(
+            url, {"timeout": aiohttp.ClientTimeout(total=try_s, connect=CONNECT_S)}, exception_retry_configuration=None
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """The result. Raises ChainUnavailable; ChainTooMuch for what may be given in smaller parts; ChainWrong."""
+        with translated(self.name, logs=method == LOGS):
+            await self._connect()
+            answer = await self._provider.make_request(RPCEndpoint(method), list(params))
+        if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
+            raise ChainWrong(f"{self.name} answers {method} with what is no JSON-RPC")
+        if answer.get("error") is not None:
+            raise self._refusal(method, answer["error"])
+        return cast("dict[str, Any]", answer)["result"]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._provider.disconnect()
+        self._session = None
+
+    async def _connect(self) -> None:
+        """A session of our own: web3's would make a connection for each request."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=4.0))
+            await self._provider.cache_async_session(self._session)
+
+    def _refusal(self, method: str, error: Any) -> ChainUnavailable | ChainTooMuch:
+        """Any other refusal of logs may be one of their number: there are as many wordings as makers of nodes."""
+        code, message = (
+            (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, str(error))
+        )
+        story = f"{self.name} refuses {method} ({code}: {message[:200]})"
+        if code in _RATE_CODES or _RATE.search(message):
+            return ChainUnavailable(story, retry_after_s=1.0)
+        return ChainTooMuch(story) if method == LOGS else ChainUnavailable(story)
+
+
+@contextmanager
+def translated(node: str, *, logs: bool = False) -> Iterator[None]:
+    """Turn what web3, aiohttp and json raise into a ChainError; `logs` are what can be asked for in smaller parts."""
+    try:
+        yield
+    except aiohttp.ClientResponseError as error:
+        raise _of_status(node, error, logs=logs) from error
+    except TimeoutError as error:
+        story = f"{node} did not answer in time"
+        raise (ChainTooMuch(story, slow=True) if logs else ChainUnavailable(story)) from error
+    except (aiohttp.ClientError, OSError, Web3Exception) as error:
+        raise ChainUnavailable(f"{node} gave no answer ({type(error).__name__})") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ChainWrong(f"{node}'s answer is not JSON") from error
+
+
+def _of_status(node: str, error: aiohttp.ClientResponseError, *, logs: bool) -> ChainUnavailable | ChainTooMuch:
+    story = f"{node} answers with status {error.status}"
+    if not logs or error.status == 429 or error.status >= 500 or error.status in _REFUSED:
+        header = error.headers.get("retry-after") if error.headers else None
+        return ChainUnavailable(story, retry_after_s=retry_after_seconds(header, now_epoch_s=time.time()))
+    return ChainTooMuch(story)

@@ -1,0 +1,115 @@
+"""Puts together what reads redemptions from the chain, and where they are kept."""
+
+import os
+from dataclasses import dataclass
+
+from spillway.assembly.state import state_database, state_file
+from spillway.errors import BadSettings
+from spillway.ports.outbox import Outbox
+from spillway.ports.redemptions import Chain, Redemptions
+from spillway.services.redemptions import Reader, reading
+from spillway.settings import Settings
+
+ARBITRUM_ONE = 42161
+FIRST_BLOCKS = {ARBITRUM_ONE: 160_000_000}
+"""From December 2023: older than the AI subnet, so that none of its tickets is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where redemptions and their announcements are kept."""
+
+    redemptions: Redemptions
+    outbox: Outbox
+
+    async def close(self) -> None:
+        """Let go of both."""
+        await self.redemptions.close()
+        await self.outbox.close()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the readings are made of."""
+
+    settings: Settings
+    chain: Chain
+    kept: Kept
+
+    def scan(self) -> Reader:
+        """The reading that goes on as the chain does."""
+        first = self.settings.start_block
+        if first is None:
+            first = FIRST_BLOCKS.get(self.settings.chain_id, 0)
+        return self._reader("scan", first)
+
+    def backfill(self, first: int, *, told: bool) -> Reader:
+        """A reading of the past from a block on."""
+        return self._reader("backfill", first, told=told)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.chain.close()
+        await self.kept.close()
+
+    def _reader(self, kind: str, first: int, *, told: bool = True) -> Reader:
+        settings = self.settings
+        what = reading(kind, settings.chain_id, settings.ticket_broker, settings.senders, first, told=told)
+        return Reader(self.chain, self.kept.redemptions, what)
+
+
+def open_house(settings: Settings, *, patience_s: float | None = None) -> House:
+    """Nothing is connected yet; nodes that say "not now" are waited for for `patience_s`. Raises BadSettings."""
+    kept = open_kept(settings)
+    return House(settings, open_chain(settings, patience_s=patience_s), kept)
+
+
+def open_chain(settings: Settings, *, patience_s: float | None = None) -> Chain:
+    """The chain of the settings. Raises BadSettings."""
+    if settings.rpc_url is None:
+        raise BadSettings(f"SPILLWAY_RPC_URL: set it to the URL of a node of chain {settings.chain_id}")
+    # web3 takes 0.7 s to import.
+    from spillway.adapters.arbitrum import Arbitrum  # noqa: PLC0415
+    from spillway.adapters.chain_decorations import ARBITRUM_ONE as CONTRACTS  # noqa: PLC0415
+    from spillway.adapters.chain_decorations import ChainDecorations, Contracts  # noqa: PLC0415
+    from spillway.adapters.chain_nodes import PATIENCE_S, Nodes  # noqa: PLC0415
+    from spillway.adapters.json_rpc import Node  # noqa: PLC0415
+
+    broker, chain_id = settings.ticket_broker, settings.chain_id
+    patience_s = PATIENCE_S if patience_s is None else patience_s
+    nodes = Nodes([Node(url) for url in settings.rpc_url], chain_id=chain_id, broker=broker, patience_s=patience_s)
+    contracts = CONTRACTS if chain_id == ARBITRUM_ONE else Contracts()
+    return Arbitrum(
+        nodes,
+        chain_id=chain_id,
+        broker=broker,
+        senders=settings.senders,
+        confirmations=settings.confirmations,
+        decorator=ChainDecorations(nodes, contracts, broker),
+    )
+
+
+def open_kept(settings: Settings) -> Kept:
+    """The stores of the settings. Raises BadSettings; nothing is opened or connected yet."""
+    scheme, _, place = settings.state.partition("://")
+    if scheme == "memory":
+        return _in_memory()
+    if scheme == "sqlite":
+        if os.environ.get("K_SERVICE"):
+            raise BadSettings("SPILLWAY_STATE: sqlite:// is of one machine; set firestore://PROJECT/DATABASE")
+        from spillway.adapters.sqlite_outbox import SqliteOutbox  # noqa: PLC0415 (by scheme)
+        from spillway.adapters.sqlite_redemptions import SqliteRedemptions  # noqa: PLC0415 (by scheme)
+
+        return Kept(SqliteRedemptions(state_file(place)), SqliteOutbox(state_file(place)))
+    from spillway.adapters.firestore_outbox import FirestoreOutbox  # noqa: PLC0415 (by scheme)
+    from spillway.adapters.firestore_redemptions import FirestoreRedemptions  # noqa: PLC0415 (by scheme)
+
+    return Kept(FirestoreRedemptions(*state_database(place)), FirestoreOutbox(*state_database(place)))
+
+
+def _in_memory() -> Kept:
+    from spillway.adapters.memory_outbox import MemoryOutbox  # noqa: PLC0415 (by scheme)
+    from spillway.adapters.memory_redemptions import MemoryRedemptions  # noqa: PLC0415 (by scheme)
+
+    outbox = MemoryOutbox()
+    return Kept(MemoryRedemptions(outbox), outbox)

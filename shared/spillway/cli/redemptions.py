@@ -1,0 +1,92 @@
+"""`spillway redemptions`: winning tickets that were paid out, read from the chain, and reports of them."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from spillway.services.redemptions import Progress, Report
+from spillway.settings import load_settings
+
+PATIENCE_S = 60.0
+"""So long a backfill waits for nodes that limit the rate of calls: nobody else is waiting for it."""
+
+app = typer.Typer(no_args_is_help=True, help="Winning tickets that were paid out on the chain.")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Block = Annotated[int | None, typer.Option(min=0)]
+
+
+@app.command()
+def scan(as_json: AsJson = False) -> None:
+    """One round: scan to the last final block and write. Exits 1 where something is left for the next round."""
+    from spillway.assembly.redemptions import open_house  # noqa: PLC0415 (--help need not load the house)
+
+    settings = load_settings()
+
+    async def scanned() -> Report:
+        house = open_house(settings)
+        try:
+            return await house.scan().round()
+        finally:
+            await house.close()
+
+    _end(asyncio.run(scanned()), as_json=as_json)
+
+
+@app.command()
+def backfill(
+    first: Annotated[int, typer.Option("--from", help="The first block.", min=0)],
+    last: Annotated[
+        int | None, typer.Option("--to", help="The last block; default: the last final one.", min=0)
+    ] = None,
+    announce: Annotated[bool, typer.Option(help="Announce what is found, as a scan does.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Read the past. Begun again with the same --from it goes on where it was stopped."""
+    from spillway.assembly.redemptions import open_house  # noqa: PLC0415 (--help need not load the house)
+
+    settings = load_settings()
+
+    async def filled(progress: Progress) -> Report:
+        house = open_house(settings, patience_s=PATIENCE_S)
+        try:
+            return await house.backfill(first, told=announce).round(last=last, progress=progress)
+        finally:
+            await house.close()
+
+    _end(_with_bar(filled), as_json=as_json)
+
+
+def _with_bar(run: Callable[[Progress], Awaitable[Report]]) -> Report:
+    """Beside a progress bar, which goes to the error stream."""
+    from rich.console import Console  # noqa: PLC0415 (only for people)
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (TextColumn("blocks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("blocks", total=None)
+
+        def progress(first: int, at: int, last: int) -> None:
+            bar.update(task, completed=at - first + 1, total=last - first + 1)
+
+        async def ran() -> Report:
+            return await run(progress)
+
+        return asyncio.run(ran())
+
+
+def _end(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.body()))
+    else:
+        typer.echo(
+            f"read to block {report.scanned_to} of {report.final}: {report.found} redemptions found, "
+            f"{report.corrected} corrected"
+        )
+    for problem in report.problems:
+        typer.echo(f"spillway: {problem}", err=True)
+    if not report.whole:
+        raise typer.Exit(1)
