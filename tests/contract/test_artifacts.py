@@ -1,6 +1,7 @@
 """What every store of artifacts holds to."""
 
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,22 @@ async def test_kept_result_is_found_again(store: Artifacts) -> None:
     assert await store.find(kept.key) == kept
     assert (kept.content_type, kept.size) == ("image/png", len(PICTURE))
     assert await read(store, kept) == PICTURE
+
+
+async def test_type_that_is_never_served_is_refused(store: Artifacts) -> None:
+    with pytest.raises(KeyError):
+        await store.put(io.BytesIO(PICTURE), "text/html")
+
+
+async def test_what_nobody_kept_again_is_swept(store: Artifacts) -> None:
+    picture = await store.put(io.BytesIO(PICTURE), "image/png")
+    video = await store.put(io.BytesIO(PICTURE), "video/mp4")
+    assert await store.sweep(time.time() - 3600) == 0
+    assert await store.find(picture.key) == picture
+    assert await store.sweep(time.time() + 3600) == 2
+    assert await store.find(picture.key) is None
+    assert await store.find(video.key) is None
+    assert await store.put(io.BytesIO(PICTURE), "image/png") == picture
 
 
 async def test_same_content_has_the_same_key(store: Artifacts) -> None:

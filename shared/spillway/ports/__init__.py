@@ -50,10 +50,16 @@ class Artifact:
 
 
 class Artifacts(Protocol):
-    """Where results are kept and served from. Keys are content addresses, so a repeated put is harmless."""
+    """Where results are kept and served from. Keys are content addresses, so a repeated put is harmless.
+
+    Every call raises StoreUnavailable where it can't be made.
+    """
 
     async def put(self, content: BinaryIO, content_type: str) -> Artifact:
-        """Keep what the reader holds from its first byte."""
+        """Keep what the reader holds from its first byte, anew where it was kept already.
+
+        Raises KeyError for a content type that is never served.
+        """
         ...
 
     async def find(self, key: str) -> Artifact | None:
@@ -62,6 +68,14 @@ class Artifacts(Protocol):
 
     def read(self, artifact: Artifact, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, not including, `end`."""
+        ...
+
+    async def sweep(self, before: float) -> int:
+        """Remove what was kept last before then (epoch seconds); how many they were."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

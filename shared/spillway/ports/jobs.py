@@ -96,16 +96,27 @@ class Queue(Protocol):
 
 
 class Files(Protocol):
-    """Inputs and results of jobs, private, by names that the house makes (letters, digits, `-`, `.` and `/`)."""
+    """Inputs and results of jobs, private, by names that the house makes (domain.file_names; ValueError for others).
+
+    Every call raises StoreUnavailable where it can't be made.
+    """
 
     async def write(self, name: str, content: BinaryIO) -> None:
-        """Keep what the reader holds from its first byte; durable when it returns. Raises StoreUnavailable."""
+        """Keep what the reader holds from its first byte, in place of what was there; durable when it returns."""
         ...
 
     async def read(self, name: str) -> BinaryIO | None:
-        """All of it, spooled; None where there is none. The caller closes it. Raises StoreUnavailable."""
+        """All of it, from its first byte; None where there is none. The caller closes it."""
         ...
 
     async def remove(self, name: str) -> None:
         """Forget it, where there is one."""
+        ...
+
+    async def sweep(self, folder: str, before: float) -> int:
+        """Remove the files of a folder that were written before then (epoch seconds); how many they were."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
