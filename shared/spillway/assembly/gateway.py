@@ -48,7 +48,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
 def _entrance(own: Inside) -> Entrance:
     proxied = bool(os.environ.get("K_SERVICE"))
     if own.settings.auth == "keys":
-        return KeyedEntrance(own.keyring, proxied=proxied)
+        return KeyedEntrance(own.keyring, own.rates, proxied=proxied)
     return OpenEntrance(proxied=proxied)
 
 
