@@ -22,6 +22,7 @@ from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.store import Store
 from spillway.services.backends import Backends
 from spillway.services.budgets import Budgets
+from spillway.services.chronicling import Chronicling
 from spillway.services.exchange import Capacities, Exchange
 from spillway.services.gates import Gates
 from spillway.services.keeping import Keeper
@@ -64,7 +65,8 @@ def inside(settings: Settings) -> Inside:
     routes, store = load_routes(settings), open_store(settings)
     pool, public = HttpPool(), HttpPool(public_only=True)
     media, artifacts = _media(settings, routes, pool, public), _artifacts(settings)
-    status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
+    status, metrics = Status(time.time), Metrics()
+    tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
     keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
     rates, gates = Rates(store, epoch=time.time), Gates(time.monotonic, Random())
     backends = Backends(
@@ -72,9 +74,11 @@ def inside(settings: Settings) -> Inside:
         subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
         hosted=_hosted(settings, routes, pool, media),
         gates=gates,
-        exchange=Exchange(store, gates, tallying, epoch=time.time, capacities=_capacities(settings, pool)),
+        exchange=Exchange(
+            store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
+        ),
         budget=Budgets(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
-        ledger=Ledgers([status, metrics, tallying]),
+        ledger=Ledgers([status, metrics, tallying, chronicling]),
         monotonic=time.monotonic,
         epoch=time.time,
     )

@@ -60,7 +60,7 @@ class Round:
         self._ahead: list[Fallback | None] = []
         self._window: int | None = None
         self._failures: list[tuple[str, Overflow]] = []
-        self.record = Served(request.pipeline.name, request.model)
+        self.record = Served(request.pipeline.name, request.model, pictures=request.pictures)
 
     async def plan(self) -> None:
         """Decide who is asked first; a request may wait here for a slot of the subnet."""
