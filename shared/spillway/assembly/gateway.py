@@ -13,6 +13,7 @@ from spillway.edge.app import Beside, House, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
+from spillway.services.archive import Archive
 from spillway.services.inference import InferenceService
 from spillway.services.subnet_door import OwnGates
 from spillway.settings import Settings
@@ -34,6 +35,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             artifacts=own.artifacts,
             media=own.media,
             status=own.status,
+            archive=Archive(own.store),
             exposition=own.metrics,
             room=room,
             entrance=_entrance(own),
