@@ -132,6 +132,22 @@ async def test_what_must_not_exist_conflicts_with_what_does(store: Store) -> Non
     assert await store.read("folder", "key") is None
 
 
+async def test_documents_not_written_for_long_are_found_the_oldest_first(store: Store) -> None:
+    for key in ("a", "b", "c", "d"):
+        await store.write("folder", key, {"key": key})
+        await asyncio.sleep(0.02)
+    await store.write("folder", "a", {"key": "a"})
+    await asyncio.sleep(0.02)
+    now = time.time()
+    await asyncio.sleep(0.02)
+    await store.write("folder", "c", {"key": "c"})
+    assert [document.key for document in await store.unchanged("folder", now)] == ["b", "d", "a"]
+    assert [document.key for document in await store.unchanged("folder", now, 2)] == ["b", "d"]
+    assert [document.body for document in await store.unchanged("folder", now, 1)] == [{"key": "b"}]
+    assert await store.unchanged("folder", now - 60) == []
+    assert await store.unchanged("other", now) == []
+
+
 async def test_deleting_twice_is_harmless(store: Store) -> None:
     await store.write("folder", "key", {})
     await store.delete("folder", "key")

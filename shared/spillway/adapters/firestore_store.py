@@ -1,19 +1,21 @@
 """Documents in Firestore, at `spillway/{folder}/documents/{name}`.
 
-A document has two fields: `text` (domain.documents) and `stamp`, a new one with every write. All lie in collections
-of one name, so that one index exemption of the collection group `documents` covers them. Nothing is locked: what
-is compared is the time of the last update, which Firestore leaves as it was when a write changes nothing; the stamp
-makes every write a change.
+A document has two fields: `text` (domain.documents) and `stamp`, which begins with the time and is a new one with every
+write. All lie in collections of one name, so that one index exemption of the collection group `documents` covers them:
+of `text` alone, as old documents are found by their stamps. Nothing is locked: what is compared is the time of the last
+update, which Firestore leaves as it was when a write changes nothing; the stamp makes every write a change.
 """
 
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
+from google.cloud.firestore_v1.base_query import FieldFilter
 
 from spillway.adapters.firestore_database import TIMEOUT_S, FirestoreDatabase
 from spillway.domain.documents import name_of, packed, unpacked
@@ -66,6 +68,13 @@ class FirestoreStore:
         async with self._database.bounded():
             await self._place(folder, key).delete(timeout=self._timeout_s)
 
+    async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
+        """Documents that were last written before a time, by the clocks of those who wrote them."""
+        async with self._database.bounded():
+            collection = self._database.client.collection("spillway", folder, "documents")
+            old = collection.where(filter=FieldFilter("stamp", "<", _time(before))).order_by("stamp").limit(limit)
+            return [_document(snapshot) async for snapshot in old.stream(timeout=self._timeout_s)]
+
     async def close(self) -> None:
         """Close the channel, where there is one."""
         await self._database.close()
@@ -78,7 +87,12 @@ class FirestoreStore:
 
 
 def _fields(key: str, body: Mapping[str, Any]) -> dict[str, str]:
-    return {"text": packed(key, body), "stamp": uuid.uuid4().hex}
+    return {"text": packed(key, body), "stamp": f"{_time(time.time())} {uuid.uuid4().hex}"}
+
+
+def _time(at: float) -> str:
+    """A text that sorts as times do."""
+    return f"{at:017.6f}"
 
 
 def _document(snapshot: DocumentSnapshot[Any]) -> Document:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spillway.domain.documents import name_of, packed, unpacked
@@ -44,6 +44,13 @@ class MemoryStore:
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document."""
         self._kept.get(folder, {}).pop(name_of(key), None)
+
+    async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
+        """Documents that were last written before a time."""
+        old = sorted(
+            (kept for kept in self._kept.get(folder, {}).values() if kept[2] < before), key=lambda kept: kept[2]
+        )
+        return [_document(*kept) for kept in old[:limit]]
 
     async def close(self) -> None:
         """Nothing is open."""

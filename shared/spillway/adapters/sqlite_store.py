@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ _CREATE = """CREATE TABLE IF NOT EXISTS documents (
 ) WITHOUT ROWID"""
 _READ = "SELECT text, version, updated FROM documents WHERE folder = ? AND name = ?"
 _LIST = "SELECT text, version, updated FROM documents WHERE folder = ? ORDER BY name"
+_UNCHANGED = "SELECT text, version, updated FROM documents WHERE folder = ? AND updated < ? ORDER BY updated LIMIT ?"
 _INSERT = "INSERT INTO documents (text, version, updated, folder, name) VALUES (?, ?, ?, ?, ?)"
 _NEW = f"{_INSERT} ON CONFLICT DO NOTHING"
 _WRITE = (
@@ -63,6 +64,11 @@ class SqliteStore:
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document."""
         await self._file.run(lambda db: db.execute(_DELETE, (folder, name_of(key))))
+
+    async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
+        """Documents that were last written before a time."""
+        values = (folder, before, limit)
+        return [_document(row) for row in await self._file.run(lambda db: db.execute(_UNCHANGED, values).fetchall())]
 
     async def close(self) -> None:
         """Close the file, where it was opened."""

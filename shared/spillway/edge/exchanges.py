@@ -1,5 +1,6 @@
 """One request and its reply, as the endpoints pass them on."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -10,6 +11,8 @@ from spillway.edge.auth import caller_of
 from spillway.edge.replies import new_request_id
 from spillway.edge.requests import request_id
 from spillway.ports import Served
+
+Record = Callable[[Any], Awaitable[None]]
 
 
 class Exchange:
@@ -24,6 +27,11 @@ class Exchange:
         self.public_url = ""
         self.served: Served | None = None
         self.started = False
+        self._record: Record | None = None
+
+    def record_with(self, record: Record) -> None:
+        """Let each message of the reply be seen before it goes out."""
+        self._record = record
 
     @property
     def caller(self) -> Caller:
@@ -33,4 +41,6 @@ class Exchange:
     async def send(self, message: Any) -> None:
         """As ASGI's send."""
         self.started = True
+        if self._record:
+            await self._record(message)
         await self._send(message)

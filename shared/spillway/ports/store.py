@@ -1,6 +1,6 @@
 """What instances share: small documents in a store that all of them reach."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,6 +42,10 @@ class Store(Protocol):
 
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document, where there is one."""
+        ...
+
+    async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
+        """Documents of a folder that were last written before a time, the oldest first: what a sweep removes."""
         ...
 
     async def close(self) -> None:
