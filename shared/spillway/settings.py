@@ -1,7 +1,9 @@
 """The settings: typed values read once from the environment and a `.env` file. A bad one stops the start."""
 
+import binascii
 import difflib
 import os
+from base64 import b64decode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +25,16 @@ def _http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
     return value.rstrip("/")
+
+
+def _signing_key(value: SecretStr) -> SecretStr:
+    try:
+        key = b64decode(value.get_secret_value().removeprefix("whsec_") + "==", validate=False)
+    except binascii.Error:
+        key = b""
+    if not key:
+        raise ValueError("must be whsec_ and a key in Base64")
+    return value
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -82,7 +94,8 @@ class Settings(BaseSettings):
     push_audience: str | None = None
     push_account: str | None = None
     push_certs_url: HttpUrl = "https://www.googleapis.com/oauth2/v1/certs"
-    webhook_secret: SecretStr | None = None
+    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_key)] | None = None
+    max_listeners: int = Field(default=1000, ge=1)
     rpc_url: Annotated[tuple[HttpUrl, ...], *Listed] | None = Field(default=None, repr=False)
     chain_id: int = Field(default=42161, ge=1)
     ticket_broker: Address = "0xa8bB618B1520E284046F3dFc448851A1Ff26e41B"

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from starlette.types import ASGIApp
 
 from spillway.assembly.inside import Inside, inside
+from spillway.assembly.jobs import job_side
+from spillway.domain.jobs import Job
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import internal
-from spillway.edge.app import Beside, House, create_app
+from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
-from spillway.services.archive import Archive
 from spillway.services.inference import InferenceService
 from spillway.services.subnet_door import OwnGates
 from spillway.settings import Settings
@@ -28,6 +29,12 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
     """
     _check(settings)
     own = inside(settings)
+    side = job_side(own, stop=_nothing_to_stop)
+
+    async def close() -> None:
+        await side.close()
+        await own.close()
+
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     return create_app(
         House(
@@ -35,22 +42,26 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             artifacts=own.artifacts,
             media=own.media,
             status=own.status,
-            archive=Archive(own.store),
             exposition=own.metrics,
             room=room,
             entrance=_entrance(own),
             public_url=settings.public_url,
-            close=own.close,
+            jobs=JobHouse(side.desk, side.views, side.changes, side.idempotency),
+            close=close,
             beside=(own.backends.exchange.keep_up, *beside) if beside else (),
             side_doors=_side_doors(own, room),
         )
     )
 
 
+async def _nothing_to_stop(_: Job) -> None:
+    """No worker has started anything at a provider."""
+
+
 def _entrance(own: Inside) -> Entrance:
     proxied = bool(os.environ.get("K_SERVICE"))
     if own.settings.auth == "keys":
-        return KeyedEntrance(own.keyring, own.rates, proxied=proxied)
+        return KeyedEntrance(own.keyring, proxied=proxied)
     return OpenEntrance(proxied=proxied)
 
 

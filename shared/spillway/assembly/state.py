@@ -3,10 +3,11 @@
 import os
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from spillway.domain.routes import Routes, RoutesFile, parse_routes, with_builtin
 from spillway.errors import BadSettings
-from spillway.ports.jobs import Jobs, Queue
+from spillway.ports.jobs import Files, Jobs, Queue
 from spillway.ports.store import Store
 from spillway.settings import Settings
 
@@ -72,6 +73,21 @@ def open_queue(settings: Settings) -> Queue:
     from spillway.adapters.pubsub_queue import PubSubQueue  # noqa: PLC0415 (by scheme)
 
     return PubSubQueue(project, topic or f"{settings.deployment}-jobs")
+
+
+def open_files(settings: Settings) -> Files:
+    """Where inputs and results of jobs lie: beside the artifacts, which are public, in a folder that is not."""
+    from spillway.adapters.directory_files import DirectoryFiles  # noqa: PLC0415 (by scheme)
+
+    return DirectoryFiles(artifacts_directory(settings) / "jobs")
+
+
+def artifacts_directory(settings: Settings) -> Path:
+    """The path of file:// artifacts. Raises BadSettings."""
+    directory = urlsplit(settings.artifacts)
+    if directory.scheme != "file" or directory.netloc or not directory.path:
+        raise BadSettings("SPILLWAY_ARTIFACTS: must be file:///DIR with an absolute path")
+    return Path(directory.path)
 
 
 def _refuse_in_cloud(reason: str) -> None:

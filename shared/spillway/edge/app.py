@@ -1,6 +1,7 @@
 """The front door: every path, and who answers it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,19 +21,35 @@ from spillway.edge.artifacts import ArtifactsEndpoint
 from spillway.edge.auth import Entrance, welcome
 from spillway.edge.bodies import Room
 from spillway.edge.cross_origin import CrossOrigin
-from spillway.edge.history import HistoryEndpoint
+from spillway.edge.idempotency import Once
+from spillway.edge.job_events import JobEvents
+from spillway.edge.jobs import JobEndpoint
+from spillway.edge.later import Later
 from spillway.edge.openapi import document
-from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint
+from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint, Ways
 from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id, send_fault
 from spillway.edge.requests import request_id
 from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition, Media
-from spillway.services.archive import Archive
+from spillway.services.changes import Changes
+from spillway.services.idempotency import Idempotency
 from spillway.services.inference import InferenceService
+from spillway.services.job_views import JobViews
+from spillway.services.jobs import JobDesk
 from spillway.services.status import Status
 
 Beside = Callable[[], Awaitable[None]]
 """Something that runs for as long as the application does."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobHouse:
+    """What callers see of jobs is made of."""
+
+    desk: JobDesk
+    views: JobViews
+    changes: Changes
+    idempotency: Idempotency
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +60,10 @@ class House:
     artifacts: Artifacts
     media: Media
     status: Status
-    archive: Archive
     exposition: Exposition
     room: Room
     entrance: Entrance
+    jobs: JobHouse
     public_url: str | None
     close: Callable[[], Awaitable[None]]
     beside: Sequence[Beside] = ()
@@ -91,14 +108,16 @@ class FrontDoor:
 
 def create_app(house: House) -> ASGIApp:
     """The front door over a house."""
-    service, room, url = house.inference, house.room, house.public_url
-    endpoints: dict[str, ASGIApp] = {
-        pipeline.path: LivepeerEndpoint(pipeline, service, room, url) for pipeline in PIPELINES.values()
-    }
-    endpoints["/v1/chat/completions"] = ChatEndpoint(service, room, url)
-    endpoints["/v1/images/generations"] = ImagesEndpoint(
-        service, room, url, media=house.media, artifacts=house.artifacts
+    ways = Ways(
+        house.inference,
+        house.room,
+        house.public_url,
+        Later(house.jobs.desk, house.jobs.views),
+        Once(house.jobs.idempotency),
     )
+    endpoints: dict[str, ASGIApp] = {pipeline.path: LivepeerEndpoint(pipeline, ways) for pipeline in PIPELINES.values()}
+    endpoints["/v1/chat/completions"] = ChatEndpoint(ways)
+    endpoints["/v1/images/generations"] = ImagesEndpoint(ways, house.media, house.artifacts)
     door = FrontDoor(endpoints, _others(house, endpoints), house.entrance, house.side_doors)
     return CrossOrigin(door, house.entrance) if house.entrance.keyed else door
 
@@ -108,16 +127,16 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
         Route("/v1/models", _models(house.inference), methods=["GET"]),
         Route("/artifacts/{key}", ArtifactsEndpoint(house.artifacts).__call__, methods=["GET"]),
+        *_job_routes(house.jobs),
         Route("/healthz", pages.health, methods=["GET"]),
         Route("/readyz", pages.health, methods=["GET"]),
         Route("/metrics", _metrics(house), methods=["GET"]),
         Route("/api/stats", pages.stats(house.status), methods=["GET"]),
-        Route("/api/history", HistoryEndpoint(house.archive).__call__, methods=["GET"]),
         Route("/api/policy", _policy(house.inference), methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
         Route("/", pages.status_page(house.status), methods=["GET"]),
     ]
-    handlers: dict[Any, Any] = {HTTPException: _http_fault, SpillwayError: _fault}
+    handlers: dict[Any, Any] = {HTTPException: _http_fault, BadRequest: _fault}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -131,6 +150,15 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
+
+
+def _job_routes(jobs: JobHouse) -> list[Route]:
+    page = JobEndpoint(jobs.desk, jobs.views, jobs.changes, monotonic=time.monotonic)
+    events = JobEvents(jobs.desk, jobs.views, jobs.changes, monotonic=time.monotonic)
+    return [
+        Route("/jobs/{job_id}", page, methods=["GET", "DELETE"]),
+        Route("/jobs/{job_id}/events", events, methods=["GET"]),
+    ]
 
 
 def _models(service: InferenceService) -> pages.Page:
@@ -175,10 +203,10 @@ async def _http_fault(request: Request, error: HTTPException) -> Response:
     return await _fault(request, fault)
 
 
-async def _fault(request: Request, error: SpillwayError) -> Response:
+async def _fault(request: Request, error: BadRequest) -> Response:
     family = family_of(request.url.path, PIPELINES)
     named = request_id(request.headers) or new_request_id()
     fault = Fault(error, named)
     media_type = "application/problem+json" if family is Family.PROBLEM else "application/json"
     extra = {name.decode(): value.decode() for name, value in answer_headers(None, named)}
-    return Response(fault.rendered(family), fault.status, {**fault.headers, **extra}, media_type)
+    return Response(fault.rendered(family), error.status, {**fault.headers, **extra}, media_type)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -13,6 +14,9 @@ from spillway.domain.requests import InferenceRequest
 from spillway.edge import openai
 from spillway.edge.bodies import Body, CallerGone, Room
 from spillway.edge.exchanges import Exchange
+from spillway.edge.idempotency import Once
+from spillway.edge.later import Later
+from spillway.edge.preferences import read_preferences
 from spillway.edge.presence import while_present
 from spillway.edge.replies import Family, answer_headers, log, send_bytes, send_fault
 from spillway.edge.requests import public_url, read_json, read_request, read_terms
@@ -21,22 +25,35 @@ from spillway.ports import Artifacts, Media, Result
 from spillway.services.inference import InferenceService
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What every endpoint answers with: at once, later, and once only where a request is repeated."""
+
+    service: InferenceService
+    room: Room
+    base_url: str | None
+    later: Later
+    once: Once
+
+
 class Endpoint(ABC):
     """An ASGI application for one path of one family."""
 
     family: Family
 
-    def __init__(self, service: InferenceService, room: Room, base_url: str | None):
-        self._service = service
-        self._room = room
-        self._base_url = base_url
+    def __init__(self, ways: Ways):
+        self._ways = ways
+        self._service = ways.service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong is an answer too."""
         exchange = Exchange(scope, receive, send)
         try:
-            with closing(await self._room.read(scope, receive)) as body:
-                await self._answer(exchange, body)
+            with closing(await self._ways.room.read(scope, receive)) as body:
+                if "idempotency-key" in exchange.headers:
+                    await self._ways.once.answer(exchange, body, self.family, lambda: self._answer(exchange, body))
+                else:
+                    await self._answer(exchange, body)
         except CallerGone:
             return
         except Exception as error:
@@ -46,9 +63,12 @@ class Endpoint(ABC):
             await send_fault(send, error, self.family, exchange.id, exchange.served)
 
     async def _answer(self, exchange: Exchange, body: Body) -> None:
-        exchange.public_url = public_url(self._base_url, exchange.scope, exchange.headers)
+        exchange.public_url = public_url(self._ways.base_url, exchange.scope, exchange.headers)
         terms = read_terms(exchange.headers, exchange.public_url, exchange.caller)
         request = await self._read(exchange.headers, body)
+        if read_preferences(exchange.headers).respond_async:
+            await self._ways.later.accept(exchange, request, terms, body, self.family)
+            return
         async with while_present(exchange.receive):
             if request.pipeline.gives == "chat" and request.params.get("stream") is True:
                 conversation = self._service.streamed(request, terms)
@@ -80,8 +100,8 @@ class LivepeerEndpoint(Endpoint):
 
     family = Family.LIVEPEER
 
-    def __init__(self, pipeline: Pipeline, service: InferenceService, room: Room, base_url: str | None):
-        super().__init__(service, room, base_url)
+    def __init__(self, pipeline: Pipeline, ways: Ways):
+        super().__init__(ways)
         self._pipeline = pipeline
 
     async def _read(self, headers: Headers, body: Body) -> InferenceRequest:
@@ -99,16 +119,8 @@ class ImagesEndpoint(Endpoint):
 
     family = Family.OPENAI
 
-    def __init__(
-        self,
-        service: InferenceService,
-        room: Room,
-        base_url: str | None,
-        *,
-        media: Media,
-        artifacts: Artifacts,
-    ):
-        super().__init__(service, room, base_url)
+    def __init__(self, ways: Ways, media: Media, artifacts: Artifacts):
+        super().__init__(ways)
         self._media = media
         self._artifacts = artifacts
 

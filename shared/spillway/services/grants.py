@@ -10,24 +10,20 @@ from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports.store import Store
 
 FOLDER = "spending"
-OF_KEYS = "key_spending"
 KEPT_DAYS = 8
 BACKOFF_S = 0.02
 TRIES = 6
 
 
 class Grants:
-    """The books in the store; one call at a time. All of it raises StoreUnavailable.
-
-    They are at `spending/2026-11-30`, or at `key_spending/2026-11-30 KEY` where they are `of` a key.
+    """The books in the store, at `spending/2026-11-30`; one call at a time. All of it raises StoreUnavailable.
 
     A purse is made smaller before the books are, and larger after: so whatever becomes of a write, this instance
     never holds more than the books say.
     """
 
-    def __init__(self, store: Store, of: str = ""):
+    def __init__(self, store: Store):
         self._store = store
-        self._folder, self._of = (OF_KEYS, f" {of}") if of else (FOLDER, "")
         self._name = ""
         self._new_books = False
 
@@ -61,9 +57,9 @@ class Grants:
         """Remove old books, once after new ones were begun."""
         if not self._new_books:
             return
-        for document in await self._store.list(self._folder):
+        for document in await self._store.list(FOLDER):
             if document.key < date_of(today - KEPT_DAYS):
-                await self._store.delete(self._folder, document.key)
+                await self._store.delete(FOLDER, document.key)
         self._new_books = False
 
     def _named(self) -> str:
@@ -73,14 +69,14 @@ class Grants:
 
     async def _change(self, day: int, change: Callable[[Books], Books | None]) -> bool:
         """Change the books by compare-and-set; False where they may stay as they are."""
-        key = date_of(day) + self._of
+        key = date_of(day)
         for attempt in range(TRIES):
-            found = await self._store.read(self._folder, key)
+            found = await self._store.read(FOLDER, key)
             changed = change(Books.read(found.body) if found else Books())
             if changed is None:
                 return False
             try:
-                await self._store.replace(self._folder, key, changed.body(), found.version if found else None)
+                await self._store.replace(FOLDER, key, changed.body(), found.version if found else None)
             except Conflict:
                 await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
             else:
