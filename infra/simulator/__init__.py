@@ -1,6 +1,7 @@
 """Real HTTP servers on loopback that behave as the subnet, hosted inference and clouds do, faults included."""
 
 from simulator.compute_engine import ComputeEngineApi
+from simulator.discord import DiscordApi
 from simulator.faults import Fault, Faults, Kind
 from simulator.gateway_cli import GatewayCliApi
 from simulator.openai import OpenAiApi
@@ -13,6 +14,7 @@ from simulator.tensordock import TensorDockApi
 __all__ = [
     "Cloud",
     "ComputeEngineApi",
+    "DiscordApi",
     "Fault",
     "Faults",
     "GatewayCliApi",

@@ -1,4 +1,4 @@
-"""`python -m simulator subnet|replicate|openai`: one simulator as a process; a line of JSON when it is ready."""
+"""`python -m simulator subnet|replicate|openai|discord`: one simulator, and a line of JSON when it is ready."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from simulator.discord import DiscordApi
 from simulator.faults import Fault, fault_from
 from simulator.openai import OpenAiApi
 from simulator.replicate import ReplicateApi
@@ -18,7 +19,7 @@ from simulator.subnet import SubnetGateway
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     line = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    line.add_argument("kind", choices=("subnet", "replicate", "openai"))
+    line.add_argument("kind", choices=("subnet", "replicate", "openai", "discord"))
     line.add_argument("--host", default="127.0.0.1")
     line.add_argument("--port", type=int, default=0, help="0 takes a free one")
     line.add_argument("--time-scale", type=float, default=1.0, help="all times are multiplied by this")
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--slots", type=_slots, default=4, help='a number for every pipeline, or {"llm":2}')
     line.add_argument("--refusal", type=float, default=2.0, help="seconds a full subnet tries before its 503")
     line.add_argument("--master-panics", action="store_true", help="no capacity closes the connection, as on master")
-    line.add_argument("--token", default=None, help="what replicate and openai ask for")
+    line.add_argument("--token", default=None, help="what replicate, openai and discord ask for")
     line.add_argument("--cold-start", type=float, default=30.0, help="seconds, replicate")
     line.add_argument("--service", type=float, default=4.0, help="seconds a job takes, replicate and openai")
     return line
@@ -41,6 +42,8 @@ def build(options: argparse.Namespace) -> Simulator:
             options.slots, refusal_s=options.refusal, master_panics=options.master_panics, time_scale=scale, seed=seed,
             faults=faults,
         )  # fmt: skip
+    if options.kind == "discord":
+        return DiscordApi(options.token or "t0ken", time_scale=scale, seed=seed, faults=faults)
     if options.kind == "replicate":
         return ReplicateApi(
             options.token or "r8_test", cold_start_s=options.cold_start, service_s=options.service, time_scale=scale,

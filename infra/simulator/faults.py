@@ -47,6 +47,10 @@ Kind = Literal[
     "ignored",  # a change is answered with 200 and not made
     "webhook_lost",
     "webhook_twice",
+    # only where a change is asked for
+    "reply_lost",  # done, and the connection closed without a byte
+    "repeated",  # done twice, answered once
+    "late",  # the connection is closed at once, and it is done after all
 ]
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 MEDIA: frozenset[Kind] = frozenset({"truncated_media", "missing_media", "wrong_media"})

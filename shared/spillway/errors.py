@@ -28,6 +28,7 @@ SpillwayError
 │   └── ChainWrong              a node's answer can't be true, or nodes say different things: an alarm
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
 ├── JobOver                     a job that has ended takes no further step
+├── MessageGone                 the message that was to be filled was taken out of the channel
 └── MediaBroken                 a picture, video or sound that is not whole
 """
 
@@ -182,6 +183,10 @@ class QueueFull(SpillwayError):
 
 class MediaBroken(SpillwayError):
     """A picture, video or sound can't be had or is not whole."""
+
+
+class MessageGone(SpillwayError):
+    """Somebody took the message out of the channel before it was filled, or after."""
 
 
 class StoreUnavailable(SpillwayError):
