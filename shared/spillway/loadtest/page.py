@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from spillway.drawing.axes import Axis, upright
+from spillway.drawing.svg import Canvas, Point, line
 from spillway.loadtest.comparison import Difference
-from spillway.simulation.axes import Axis, upright
-from spillway.simulation.svg import Canvas, Point, line
 
 WIDTH, HEIGHT = 640.0, 260.0
 LEFT, RIGHT, TOP, FLOOR = 52.0, 624.0, 18.0, 216.0

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spillway.simulation.axes import Axis, time_unit, upright
+from spillway.drawing.axes import Axis, time_unit, upright
+from spillway.drawing.svg import Canvas, Point, between, box, line, stairs, under
 from spillway.simulation.played import Sample
 from spillway.simulation.scenario import FaultWindow
 from spillway.simulation.series import Series, Value, gauge, rates, spreads
-from spillway.simulation.svg import Canvas, Point, between, box, line, stairs, under
 
 # A limit far above all else would press the rest flat.
 LIMIT_HEADROOM = 1.3

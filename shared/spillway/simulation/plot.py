@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from spillway.simulation.axes import time_unit, timeline
+from spillway.drawing.axes import time_unit, timeline
+from spillway.drawing.svg import Canvas
 from spillway.simulation.panels import HEIGHT, Panels
 from spillway.simulation.played import Figures, Played
 from spillway.simulation.scenario import Scenario
-from spillway.simulation.svg import Canvas
 
 LARGEST = 300_000
 WIDTH, NARROWEST_COLUMN = 1160.0, 680.0

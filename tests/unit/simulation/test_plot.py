@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.simulation.axes import timeline, upright
+from spillway.drawing.axes import timeline, upright
 from spillway.simulation.played import Sample
 from spillway.simulation.plot import LARGEST, plot
 from spillway.simulation.series import gauge, rates

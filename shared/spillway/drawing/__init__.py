@@ -1,0 +1,1 @@
+"""Pictures as text: what reports, pages and plots are drawn with."""
