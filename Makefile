@@ -23,12 +23,18 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Start everything on this machine and play a day of the GIF competition
 	$(BIN)/spillway demo
 
-test: setup lint tests/sdk/node_modules tests/chain/node_modules ## Lint, then every test
+test: setup lint tests/sdk/node_modules tests/chain/node_modules .venv-checkov/.ready ## Lint, then every test
 	$(BIN)/pytest
 
 tests/%/node_modules: tests/%/package-lock.json
 	cd tests/$* && npm ci --silent --ignore-scripts
 	@touch $@
+
+# The policy scan's 90 packages are not the product's, and want other versions of some of its own.
+.venv-checkov/.ready: tests/deploy/checkov.txt $(STAMP)
+	$(BIN)/uv venv --quiet --clear .venv-checkov
+	$(BIN)/uv pip install --quiet --python .venv-checkov/bin/python --require-hashes --requirement tests/deploy/checkov.txt
+	@touch .venv-checkov/.ready
 
 lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -49,6 +55,7 @@ lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 		extra=; case $$function in functions/redemptions/) extra="--extra chain";; esac; \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-platform linux --python-version 3.11 pyproject.toml $$extra -o "$${function}requirements.txt"; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tests/deploy/checkov.in -o tests/deploy/checkov.txt
 
 clean: ## Remove what was made
-	rm -rf .venv build var tests/*/node_modules
+	rm -rf .venv .venv-checkov build var tests/*/node_modules

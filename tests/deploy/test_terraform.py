@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import bundle
+from support.front_door import ROOT
 from support.terraform import Terraform, resources
 
 Resources = dict[str, list[dict[str, Any]]]
@@ -35,6 +36,16 @@ def test_files_are_formatted(terraform: Terraform) -> None:
 def test_environment_is_valid(terraform: Terraform, environment: str) -> None:
     where = terraform.fresh(f"environments/{environment}")
     assert json.loads(terraform.run(where, "validate", "-json"))["diagnostics"] == []
+
+
+@pytest.mark.parametrize("module", sorted(path.parent.name for path in (ROOT / "terraform/modules").glob("*/tests")))
+def test_module_keeps_its_promises(terraform: Terraform, module: str) -> None:
+    where = terraform.fresh(f"modules/{module}")
+    assert "0 failed" in terraform.run(where, "test", "-no-color")
+
+
+def test_bad_values_are_refused_by_name(terraform: Terraform) -> None:
+    assert "0 failed" in terraform.run(terraform.fresh("."), "test", "-no-color")
 
 
 def test_production_can_be_planned(terraform: Terraform) -> None:

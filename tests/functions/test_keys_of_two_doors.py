@@ -6,29 +6,42 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from simulator import SubnetGateway, background
+from simulator import OpenAiApi, SubnetGateway, background
+from spillway.domain.rates import HOLD_S
 from support.front_door import command
 
 SPILLWAY = Path(sys.executable).with_name("spillway")
 PICTURE = {"prompt": "a cat"}
+ROUTES = """
+[providers.hosted]
+kind = "openai"
+base_url = "{url}/v1"
+[[routes]]
+pipeline = "text-to-image"
+fallbacks = [{{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }}]
+"""
+HOSTED = {"x-spillway-prefer": "fallback-only"}
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     directory = tmp_path_factory.mktemp("keys")
-    subnet = SubnetGateway(slots=64, time_scale=0.001)
-    with background(subnet):
+    subnet, hosted = SubnetGateway(slots=64, time_scale=0.001), OpenAiApi(service_s=0.001)
+    with background(subnet, hosted):
+        (directory / "routes.toml").write_text(ROUTES.format(url=hosted.url))
         yield {
             "SPILLWAY_AUTH": "keys",
             "SPILLWAY_STATE": f"sqlite:///{directory}/state.db",
             "SPILLWAY_ARTIFACTS": f"file://{directory}/artifacts",
             "SPILLWAY_SUBNET_URL": subnet.url,
+            "SPILLWAY_ROUTES": f"{directory}/routes.toml",
         }
 
 
@@ -56,8 +69,8 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def ask(door: httpx.Client, key: str) -> httpx.Response:
-    return door.post("/text-to-image", json=PICTURE, headers=bearer(key))
+def ask(door: httpx.Client, key: str, **headers: str) -> httpx.Response:
+    return door.post("/text-to-image", json=PICTURE, headers={**bearer(key), **headers})
 
 
 def test_a_new_key_works_on_every_instance_at_once(settings: dict[str, str], doors: list[httpx.Client]) -> None:
@@ -96,3 +109,39 @@ def test_the_log_tells_who_did_what(settings: dict[str, str], doors: list[httpx.
     [listed] = [key for key in keys(settings, "list")["keys"] if key["id"] == made["id"]]
     assert (listed["name"], listed["status"]) == ("logged", "revoked")
     assert made["key"] not in json.dumps(listed)
+
+
+def test_a_rate_holds_over_both_within_its_bound(settings: dict[str, str], doors: list[httpx.Client]) -> None:
+    rate, burst, seconds = 4.0, 6, 4.0
+    key = keys(settings, "create", "--rate", str(rate), "--burst", str(burst))["key"]
+    answers: list[httpx.Response] = []
+
+    def flood(door: httpx.Client) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            answers.append(ask(door, key))
+            time.sleep(0.02)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(flood, [*doors, *doors]))
+    took_s = time.monotonic() - began
+    served = sum(answer.status_code == 200 for answer in answers)
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert served + len(refused) == len(answers)
+    assert rate * seconds - 2 <= served <= burst + rate * (took_s + HOLD_S) + len(doors)
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+
+
+def test_a_keys_money_holds_over_both_and_the_subnet_goes_on_without_it(
+    settings: dict[str, str], doors: list[httpx.Client]
+) -> None:
+    poor, rich = keys(settings, "create", "--usd-per-day", "0.4")["key"], keys(settings, "create")["key"]
+    answers = [ask(doors[place % 2], poor, **HOSTED) for place in range(16)]
+    served = sum(answer.status_code == 200 for answer in answers)
+    assert 8 <= served <= 10
+    last = ask(doors[0], poor, **HOSTED)
+    assert (last.status_code, int(last.headers["retry-after"]) > 0) == (429, True)
+    assert "of all, or of this key" in last.json()["error"]["message"]
+    assert ask(doors[0], poor).headers["x-spillway-served-by"] == "subnet"
+    assert ask(doors[0], rich, **HOSTED).headers["x-spillway-served-by"] == "hosted"

@@ -15,6 +15,7 @@ from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.errors import BadSettings
+from spillway.services.archive import Archive
 from spillway.services.inference import InferenceService
 from spillway.services.subnet_door import OwnGates
 from spillway.settings import Settings
@@ -42,6 +43,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             artifacts=own.artifacts,
             media=own.media,
             status=own.status,
+            archive=Archive(own.store),
             exposition=own.metrics,
             room=room,
             entrance=_entrance(own),
@@ -61,7 +63,7 @@ async def _nothing_to_stop(_: Job) -> None:
 def _entrance(own: Inside) -> Entrance:
     proxied = bool(os.environ.get("K_SERVICE"))
     if own.settings.auth == "keys":
-        return KeyedEntrance(own.keyring, proxied=proxied)
+        return KeyedEntrance(own.keyring, own.rates, proxied=proxied)
     return OpenEntrance(proxied=proxied)
 
 

@@ -20,11 +20,13 @@ from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.store import Store
 from spillway.services.backends import Backends
+from spillway.services.budgets import Budgets
+from spillway.services.chronicling import Chronicling
 from spillway.services.exchange import Capacities, Exchange
 from spillway.services.gates import Gates
 from spillway.services.keeping import Keeper
 from spillway.services.keyring import Keyring
-from spillway.services.spending import Spending
+from spillway.services.rates import Rates
 from spillway.services.status import Status
 from spillway.services.tallying import Tallying
 from spillway.settings import Settings
@@ -40,6 +42,7 @@ class Inside:
     routes: Routes
     store: Store
     keyring: Keyring
+    rates: Rates
     backends: Backends
     keeper: Keeper
     artifacts: Artifacts
@@ -51,7 +54,7 @@ class Inside:
 
     async def close(self) -> None:
         """Finish what goes on beside requests, and let go of connections and files."""
-        await asyncio.gather(self.backends.close(), self.keyring.close())
+        await asyncio.gather(self.backends.close(), self.keyring.close(), self.rates.close())
         await self.store.close()
         await asyncio.gather(self.pool.aclose(), self.public.aclose())
 
@@ -61,22 +64,27 @@ def inside(settings: Settings) -> Inside:
     routes, store = load_routes(settings), open_store(settings)
     pool, public = HttpPool(), HttpPool(public_only=True)
     media, artifacts = _media(settings, routes, pool, public), _artifacts(settings)
-    status, metrics, tallying = Status(time.time), Metrics(), Tallying(routes, epoch=time.time)
+    status, metrics = Status(time.time), Metrics()
+    tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
     keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
-    gates = Gates(time.monotonic, Random())
+    rates, gates = Rates(store, epoch=time.time), Gates(time.monotonic, Random())
     backends = Backends(
         routes=routes,
         subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
         hosted=_hosted(settings, routes, pool, media),
         gates=gates,
-        exchange=Exchange(store, gates, tallying, epoch=time.time, capacities=_capacities(settings, pool)),
-        budget=Spending(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
-        ledger=Ledgers([status, metrics, tallying]),
+        exchange=Exchange(
+            store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
+        ),
+        budget=Budgets(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
+        ledger=Ledgers([status, metrics, tallying, chronicling]),
         monotonic=time.monotonic,
         epoch=time.time,
     )
     keeper = Keeper(media, MediaInspector(), artifacts, verify=settings.verify == "decode")
-    return Inside(settings, routes, store, keyring, backends, keeper, artifacts, media, status, metrics, pool, public)
+    return Inside(
+        settings, routes, store, keyring, rates, backends, keeper, artifacts, media, status, metrics, pool, public
+    )
 
 
 class Ledgers:

@@ -15,6 +15,7 @@ import typer
 from spillway.domain.keys import (
     SCOPES,
     Key,
+    checked_limits,
     checked_name,
     checked_origins,
     checked_priority,
@@ -38,6 +39,9 @@ def create(
     name: Annotated[str, typer.Option(help="Whose it is, for people.")] = "",
     scope: Annotated[list[str], typer.Option(help=f"What it is for: {', '.join(SCOPES)}.")] = [],  # noqa: B006
     priority: Annotated[int, typer.Option(help="Lower ones are refused first when the day's money runs low.")] = 0,
+    rate: Annotated[float | None, typer.Option(help="Requests a second, over all instances.")] = None,
+    burst: Annotated[int | None, typer.Option(help="Requests at once after a rest.")] = None,
+    usd_per_day: Annotated[float | None, typer.Option(help="What its hosted inference may cost a UTC day.")] = None,
     origin: Annotated[list[str], typer.Option(help="A web page's origin that may use it (https://app.example).")] = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
@@ -47,6 +51,7 @@ def create(
         name=checked_name(name),
         scopes=checked_scopes(scope),
         priority=checked_priority(priority),
+        limits=checked_limits(rate, burst, usd_per_day),
         origins=checked_origins(origin),
     )
     _show_made(_with_keys(lambda keys: keys.create(wanted)), as_json=as_json)

@@ -21,6 +21,7 @@ from spillway.edge.artifacts import ArtifactsEndpoint
 from spillway.edge.auth import Entrance, welcome
 from spillway.edge.bodies import Room
 from spillway.edge.cross_origin import CrossOrigin
+from spillway.edge.history import HistoryEndpoint
 from spillway.edge.idempotency import Once
 from spillway.edge.job_events import JobEvents
 from spillway.edge.jobs import JobEndpoint
@@ -31,6 +32,7 @@ from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_
 from spillway.edge.requests import request_id
 from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition, Media
+from spillway.services.archive import Archive
 from spillway.services.changes import Changes
 from spillway.services.idempotency import Idempotency
 from spillway.services.inference import InferenceService
@@ -60,6 +62,7 @@ class House:
     artifacts: Artifacts
     media: Media
     status: Status
+    archive: Archive
     exposition: Exposition
     room: Room
     entrance: Entrance
@@ -132,11 +135,12 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/readyz", pages.health, methods=["GET"]),
         Route("/metrics", _metrics(house), methods=["GET"]),
         Route("/api/stats", pages.stats(house.status), methods=["GET"]),
+        Route("/api/history", HistoryEndpoint(house.archive).__call__, methods=["GET"]),
         Route("/api/policy", _policy(house.inference), methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
         Route("/", pages.status_page(house.status), methods=["GET"]),
     ]
-    handlers: dict[Any, Any] = {HTTPException: _http_fault, BadRequest: _fault}
+    handlers: dict[Any, Any] = {HTTPException: _http_fault, SpillwayError: _fault}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -203,10 +207,10 @@ async def _http_fault(request: Request, error: HTTPException) -> Response:
     return await _fault(request, fault)
 
 
-async def _fault(request: Request, error: BadRequest) -> Response:
+async def _fault(request: Request, error: SpillwayError) -> Response:
     family = family_of(request.url.path, PIPELINES)
     named = request_id(request.headers) or new_request_id()
     fault = Fault(error, named)
     media_type = "application/problem+json" if family is Family.PROBLEM else "application/json"
     extra = {name.decode(): value.decode() for name, value in answer_headers(None, named)}
-    return Response(fault.rendered(family), error.status, {**fault.headers, **extra}, media_type)
+    return Response(fault.rendered(family), fault.status, {**fault.headers, **extra}, media_type)

@@ -11,6 +11,7 @@ from spillway.domain.callers import Caller, anonymous, stranger
 from spillway.edge.access import need_of
 from spillway.errors import KeyRefused, NotAllowed
 from spillway.services.keyring import Keyring
+from spillway.services.rates import Rates
 
 _PLACE = "spillway.caller"
 
@@ -55,11 +56,11 @@ class KeyedEntrance:
 
     keyed = True
 
-    def __init__(self, keyring: Keyring, *, proxied: bool = False):
-        self._keyring, self._proxied = keyring, proxied
+    def __init__(self, keyring: Keyring, rates: Rates, *, proxied: bool = False):
+        self._keyring, self._rates, self._proxied = keyring, rates, proxied
 
     async def admit(self, scope: Scope) -> Caller:
-        """The key's holder. Raises KeyRefused (401), NotAllowed (403) and Overloaded."""
+        """The key's holder. Raises KeyRefused (401), NotAllowed (403), RateLimited (429) and Overloaded (503)."""
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         need = need_of(scope["method"], path)
         if need is None:
@@ -72,6 +73,8 @@ class KeyedEntrance:
             raise
         _check_scopes(caller, need, said)
         _check_origin(caller, said)
+        if scope["method"] == "POST":
+            await self._rates.admit(caller)
         return caller
 
     async def origins(self) -> frozenset[str]:

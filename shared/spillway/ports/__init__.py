@@ -122,6 +122,7 @@ class Served:
     usd: float = 0.0
     reason: str = ""
     queue_s: float = 0.0
+    pictures: int = 1
 
 
 class Ledger(Protocol):

@@ -7,9 +7,9 @@ from typing import Any
 
 from spillway.domain.routes import Fallback, Route, Routes
 from spillway.ports import Clock, Inference, Ledger
+from spillway.services.budgets import Budgets
 from spillway.services.exchange import Exchange
 from spillway.services.gates import Gates
-from spillway.services.spending import Spending
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Backends:
     hosted: Mapping[str, Inference[Fallback]]
     gates: Gates
     exchange: Exchange
-    budget: Spending
+    budget: Budgets
     ledger: Ledger
     monotonic: Clock
     epoch: Clock

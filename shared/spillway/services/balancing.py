@@ -20,6 +20,7 @@ from spillway.errors import Conflict, SpillwayError
 from spillway.ports import Clock
 from spillway.ports.deployments import Deployments, Scale
 from spillway.ports.store import Store
+from spillway.services.archive import Archive
 from spillway.services.leases import Lease
 from spillway.services.warm_places import Change, WarmPlace
 from spillway.services.warming import Budget, Warming
@@ -144,6 +145,7 @@ class _Round:
         await self._scale_others(Outlook(now, history, total))
         await self._publish(routes, warming, now)
         await self._retire(documents, now)
+        await Archive(self._store, self._epoch).sum_up()
 
     async def _history(self, total: Tally, now: float) -> History:
         found = await self._store.read(FOLDER, HISTORY)

@@ -10,8 +10,8 @@ import contextlib
 import heapq
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from spillway.domain.overrides import AUTO, Override, from_document
 from spillway.domain.peers import VERSION, read_report
@@ -20,11 +20,10 @@ from spillway.ports import Clock
 from spillway.ports.store import Document, Store
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
-from spillway.services.tallying import Tallying
 
 log = logging.getLogger("spillway")
 
-REPORTS, OVERRIDES, TALLIES = "policies", "overrides", "tallies"
+REPORTS, OVERRIDES = "policies", "overrides"
 PERIOD_S = 2.0
 TALLY_EVERY_S = 10.0
 IDLE_S = 5.0
@@ -38,13 +37,27 @@ Capacities = Callable[[], Awaitable[Mapping[tuple[str, str], int]]]
 """Asks the gateway for the slots of its orchestrators, by pipeline and model. Raises Overflow."""
 
 
+class Publisher(Protocol):
+    """Counts what this instance does, as documents of its own."""
+
+    def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(folder, key, body) of those that are to be written; the next is asked for when one has been."""
+        ...
+
+
 class Exchange:
     """The exchange of one instance. `epoch` is the clock that instances share."""
 
     def __init__(
-        self, store: Store, gates: Gates, tallying: Tallying, *, epoch: Clock, capacities: Capacities | None = None
+        self,
+        store: Store,
+        gates: Gates,
+        publishers: Sequence[Publisher] = (),
+        *,
+        epoch: Clock,
+        capacities: Capacities | None = None,
     ):
-        self._store, self._gates, self._tallying, self._epoch = store, gates, tallying, epoch
+        self._store, self._gates, self._publishers, self._epoch = store, gates, publishers, epoch
         self._capacities, self._asked_at = capacities, -1e18
         self._name = ""
         self._at = self._tallied_at = -1e18
@@ -168,7 +181,9 @@ class Exchange:
             await self._store.write(REPORTS, self._name, {"version": VERSION, "gates": gates})
         if not 0 <= now - self._tallied_at <= TALLY_EVERY_S:
             self._tallied_at = now
-            await self._store.write(TALLIES, self._tallying.key, self._tallying.snapshot())
+            for publisher in self._publishers:
+                for folder, key, body in publisher.documents():
+                    await self._store.write(folder, key, body)
 
 
 def _understood(document: Document, now: float) -> bool:

@@ -29,7 +29,7 @@ class FanOut:
     """One request for several pictures. `served` is its record, complete when it has been answered."""
 
     def __init__(self, backends: Backends, keeper: Keeper, request: InferenceRequest, terms: Terms, chance: Random):
-        self.served = Served(request.pipeline.name, request.model)
+        self.served = Served(request.pipeline.name, request.model, pictures=request.pictures)
         self._backends, self._keeper, self._request, self._terms = backends, keeper, request, terms
         self._chance = chance
         self._route = backends.routes.find(request.pipeline.name, request.model)

@@ -10,20 +10,24 @@ from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports.store import Store
 
 FOLDER = "spending"
+OF_KEYS = "key_spending"
 KEPT_DAYS = 8
 BACKOFF_S = 0.02
 TRIES = 6
 
 
 class Grants:
-    """The books in the store, at `spending/2026-11-30`; one call at a time. All of it raises StoreUnavailable.
+    """The books in the store; one call at a time. All of it raises StoreUnavailable.
+
+    They are at `spending/2026-11-30`, or at `key_spending/2026-11-30 KEY` where they are `of` a key.
 
     A purse is made smaller before the books are, and larger after: so whatever becomes of a write, this instance
     never holds more than the books say.
     """
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, of: str = ""):
         self._store = store
+        self._folder, self._of = (OF_KEYS, f" {of}") if of else (FOLDER, "")
         self._name = ""
         self._new_books = False
 
@@ -57,9 +61,9 @@ class Grants:
         """Remove old books, once after new ones were begun."""
         if not self._new_books:
             return
-        for document in await self._store.list(FOLDER):
+        for document in await self._store.list(self._folder):
             if document.key < date_of(today - KEPT_DAYS):
-                await self._store.delete(FOLDER, document.key)
+                await self._store.delete(self._folder, document.key)
         self._new_books = False
 
     def _named(self) -> str:
@@ -69,14 +73,14 @@ class Grants:
 
     async def _change(self, day: int, change: Callable[[Books], Books | None]) -> bool:
         """Change the books by compare-and-set; False where they may stay as they are."""
-        key = date_of(day)
+        key = date_of(day) + self._of
         for attempt in range(TRIES):
-            found = await self._store.read(FOLDER, key)
+            found = await self._store.read(self._folder, key)
             changed = change(Books.read(found.body) if found else Books())
             if changed is None:
                 return False
             try:
-                await self._store.replace(FOLDER, key, changed.body(), found.version if found else None)
+                await self._store.replace(self._folder, key, changed.body(), found.version if found else None)
             except Conflict:
                 await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
             else:

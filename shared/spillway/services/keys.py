@@ -18,6 +18,7 @@ log = logging.getLogger("spillway.audit")
 
 FOLDER = "keys"
 CHANGES, LATEST = "key_changes", "latest"
+RATES = "rates"
 REVOKED_KEPT_S = 90 * 86400.0
 TRIES = 5
 
@@ -98,6 +99,7 @@ class Keys:
             revoked_at = document.body.get("revoked_at")
             if revoked_at is not None and now - revoked_at > REVOKED_KEPT_S:
                 await self._store.delete(FOLDER, document.key)
+                await self._store.delete(RATES, document.key)
 
 
 def _id(given: str) -> str:

@@ -55,15 +55,16 @@ class Round:
         self.started = backends.monotonic()
         self.deadline = Deadline(self.started + (terms.deadline_s or self.route.deadline))
         self.gate: Gate = backends.gates.of(self.route, request.model)
+        self._money = backends.budget.of(terms.caller)
         self._entry: Entry | None = None
         self._ahead: list[Fallback | None] = []
         self._window: int | None = None
         self._failures: list[tuple[str, Overflow]] = []
-        self.record = Served(request.pipeline.name, request.model)
+        self.record = Served(request.pipeline.name, request.model, pictures=request.pictures)
 
     async def plan(self) -> None:
         """Decide who is asked first; a request may wait here for a slot of the subnet."""
-        self._backends.budget.kick()
+        self._money.kick()
         await self._backends.exchange.fresh(self.gate)
         hosted = self._rested(self._usable())
         subnet: list[Fallback | None] = [None] if self._subnet_can() else []
@@ -193,17 +194,19 @@ class Round:
     async def prepare(self, tried: Try) -> None:
         """See to it, before a hosted try begins, that its money is at hand."""
         if tried.fallback is not None:
-            await self._backends.budget.prepare(self._price(tried.fallback), self.terms.priority)
+            await self._money.prepare(self._price(tried.fallback), self.terms.priority)
 
     def _price(self, fallback: Fallback) -> float:
         return self.request.pictures * fallback.usd_per_job
 
     def _reserve(self, tried: Try, fallback: Fallback) -> None:
-        budget, now, usd = self._backends.budget, self._backends.epoch(), self._price(fallback)
-        tried.reservation = budget.reserve(usd, now, self.terms.priority)
+        money, now, usd = self._money, self._backends.epoch(), self._price(fallback)
+        tried.reservation = money.reserve(usd, now, self.terms.priority)
         if tried.reservation is None:
-            left_s = budget.seconds_left(now, usd, self.terms.priority)
-            raise MoneySpent("the day's money for hosted inference is spent", retry_after_s=left_s)
+            left_s = money.seconds_left(now, usd, self.terms.priority)
+            own = self.terms.caller.limits.usd_per_day is not None
+            whose = "of all, or of this key, " if own else ""
+            raise MoneySpent(f"the day's money {whose}for hosted inference is spent", retry_after_s=left_s)
         tried.usd = usd
 
     def end(self, tried: Try, error: BaseException | None) -> None:
@@ -237,7 +240,7 @@ class Round:
         if tried.fallback is None:
             return
         if isinstance(error, NoCapacity) and tried.reservation:
-            self._backends.budget.release(tried.reservation)
+            self._money.release(tried.reservation)
             self.record.usd -= tried.usd
         if error.retry_after_s:
             self._backends.resting[tried.fallback.place] = now + min(error.retry_after_s, 60.0)

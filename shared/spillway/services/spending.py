@@ -46,13 +46,16 @@ class Reservation:
     usd: float
     micros: int
     days: tuple[int, ...]
+    beside: "Reservation | None" = None
+    """The same price out of the caller's own money, where that is limited too."""
 
 
 class _Day:
     """What this instance knows of one day's money."""
 
-    def __init__(self, number: int, cap: int):
+    def __init__(self, number: int, cap: int, of: str):
         self.key = date_of(number)
+        self._whose = f"{self.key} of the key {of}" if of else self.key
         self.purse = Purse(cap)
         self.history = SpendHistory(number * DAY_S)
         self.warned = 0
@@ -63,19 +66,26 @@ class _Day:
         percent = next((one for one in WARNINGS if self.purse.gone * 100 >= one), 0)
         if percent > self.warned:
             self.warned = percent
-            log.warning("%d %% of the money of %s for hosted inference is gone", percent, self.key)
+            log.warning("%d %% of the money of %s for hosted inference is gone", percent, self._whose)
 
 
 class Spending:
     """The day's money. `usd_per_day` None is no cap, and then the store is not used.
 
     `highest` tells the highest priority that a caller can have: the last of the money is kept from those below it.
+    `of` is the key whose money it is, empty for the money of all.
     """
 
     def __init__(
-        self, store: Store, usd_per_day: float | None, *, epoch: Clock, highest: Callable[[], int] = lambda: 0
+        self,
+        store: Store,
+        usd_per_day: float | None,
+        *,
+        epoch: Clock,
+        highest: Callable[[], int] = lambda: 0,
+        of: str = "",
     ):
-        self._grants = Grants(store)
+        self._grants, self._of = Grants(store, of), of
         self._cap = None if usd_per_day is None else cap_micros(usd_per_day)
         self._epoch = epoch
         self._highest = highest
@@ -148,6 +158,8 @@ class Spending:
 
     def seconds_left(self, now: float, usd: float = 0.0, priority: int = 0) -> float:
         """Until a refused caller may come again: a moment where a larger grant would do, else the next day."""
+        if self._cap is None:
+            return 0.0
         if self._today(now).purse.could_hold(max(1, price_micros(usd)), self._kept_from(priority)):
             return REFRESH_S
         return DAY_S - now % DAY_S + SKEW_S
@@ -195,7 +207,7 @@ class Spending:
 
     def _day(self, number: int) -> _Day:
         if number not in self._days:
-            self._days[number] = _Day(number, self._cap or 0)
+            self._days[number] = _Day(number, self._cap or 0, self._of)
         return self._days[number]
 
     def _idle(self) -> bool:

@@ -1,9 +1,11 @@
 """Counts the records of requests into what this instance publishes about itself."""
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 from spillway.domain.routes import Route, Routes
-from spillway.domain.tally import RETIRE_S, Counts, Tally
+from spillway.domain.tally import FOLDER, RETIRE_S, Counts, Tally
 from spillway.ports import Clock, Served
 
 _REFUSED = frozenset({"no-capacity", "unreachable"})
@@ -37,7 +39,11 @@ class Tallying:
         for tally in (self._tally, self._fresh):
             _count(tally, route, served, self._epoch())
 
-    def snapshot(self) -> dict[str, object]:
+    def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """What is published of it: (folder, key, body)."""
+        yield FOLDER, self.key, self.snapshot()
+
+    def snapshot(self) -> dict[str, Any]:
         """All counters of this instance."""
         now = self._epoch()
         if self._published_at and now - self._published_at > RETIRE_S / 2:

@@ -1,6 +1,9 @@
 # Inputs and results: private, given out by signed addresses, and gone by themselves.
 
 resource "google_storage_bucket" "artifacts" {
+  # checkov:skip=CKV_GCP_62: Usage logs are superseded by Cloud Audit Logs, and the front door logs each result that it gives out.
+  # checkov:skip=CKV_GCP_78: A version that is kept would be what people were told is deleted; results are never written over.
+
   project       = var.project
   name          = var.name
   location      = var.location

@@ -17,9 +17,10 @@ from spillway.domain.controller import Ended
 from spillway.domain.overrides import AUTO, Override
 from spillway.domain.peers import VERSION
 from spillway.domain.routes import Route, Routes
+from spillway.domain.tally import FOLDER as TALLIES
 from spillway.errors import StoreUnavailable
 from spillway.ports.store import Document, Store
-from spillway.services.exchange import IDLE_S, MOST_TOLD, OVERRIDES, PERIOD_S, REPORTS, SWEPT_AFTER_S, TALLIES, Exchange
+from spillway.services.exchange import IDLE_S, MOST_TOLD, OVERRIDES, PERIOD_S, REPORTS, SWEPT_AFTER_S, Exchange
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
 from spillway.services.orders import Orders
@@ -46,7 +47,7 @@ class Instance:
     def __init__(self, store: Store, clock: Clock | None = None, **more: Any) -> None:
         epoch = clock or time.time
         self.gates = Gates(epoch, Random(1))
-        self.exchange = Exchange(store, self.gates, Tallying(ROUTES, epoch=epoch), epoch=epoch, **more)
+        self.exchange = Exchange(store, self.gates, [Tallying(ROUTES, epoch=epoch)], epoch=epoch, **more)
 
     @property
     def gate(self) -> Gate:

@@ -1,0 +1,65 @@
+"""Writes down what this instance sees, minute by minute, as documents that are published beside its reports."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from spillway.domain.chronicle import HOUR_S, MINUTE_S, VERSION, Cell, Cells, body_of, cell
+from spillway.domain.routes import Routes
+from spillway.ports import Clock, Served
+
+MINUTES = "minutes"
+_REJECTED = frozenset({"rejected", "refused", "context-too-long"})
+_FAILED = frozenset({"unanswered", "fault"})
+_TURNED_AWAY = frozenset({"no-capacity", "unreachable"})
+
+
+class Chronicling:
+    """Adapter of ports.Ledger; `documents` gives the hours that have changed since they were written last."""
+
+    def __init__(self, routes: Routes, *, epoch: Clock):
+        self._routes, self._epoch = routes, epoch
+        self._name = ""
+        self._hours: dict[int, Cells] = {}
+        self._unwritten: Counter[int] = Counter()
+
+    def record(self, served: Served) -> None:
+        """Count one request."""
+        now = int(self._epoch())
+        hour = now - now % HOUR_S
+        self._unwritten[hour] += 1
+        cells = self._hours.setdefault(hour, {})
+        _count(cell(cells, now - now % MINUTE_S, served.pipeline), served, self._price(served))
+
+    def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(folder, key, body) of each; whoever asks for the next one has written the one before."""
+        # Not sooner: processes that are forked after the start must not have one name.
+        self._name = self._name or uuid.uuid4().hex[:16]
+        for hour, count in sorted(self._unwritten.items()):
+            body = {"version": VERSION, "hour": hour, "cells": body_of(self._hours[hour])}
+            yield MINUTES, f"{hour} {self._name}", body
+            if self._unwritten[hour] == count:
+                del self._unwritten[hour]
+        for hour in [hour for hour in self._hours if hour < max(self._hours) and hour not in self._unwritten]:
+            del self._hours[hour]
+
+    def _price(self, served: Served) -> float:
+        route = self._routes.find(served.pipeline, served.model)
+        return served.pictures * route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
+
+
+def _count(one: Cell, served: Served, price_usd: float) -> None:
+    one.requests += 1
+    one.failed += served.outcome in _FAILED
+    one.rejected += served.outcome in _REJECTED
+    one.canceled += served.outcome == "canceled"
+    one.usd += served.usd
+    one.queue_s += served.queue_s
+    for attempt in served.attempts:
+        if attempt.backend == "subnet":
+            one.tries += 1
+            one.refused += attempt.outcome in _TURNED_AWAY
+    if served.outcome == "served":
+        one.answered_by(served.served_by, served.seconds)
+        one.spared_usd += price_usd if served.served_by == "subnet" else 0.0
