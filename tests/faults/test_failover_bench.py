@@ -30,7 +30,7 @@ from faults.house import (
     house,
 )
 from simulator import Fault
-from spillway.assembly import gateway
+from spillway.assembly import inside
 
 CALLERS = (*PICTURES, *CHATS)
 ONE_OF_EACH = (PICTURES[0], WHOLE_CHATS[1])
@@ -294,7 +294,7 @@ async def test_s15_flap_twenty_requests_across_an_outage(
     def clock() -> float:
         return began + (time.monotonic() - began) * fast
 
-    monkeypatch.setattr(gateway, "time", SimpleNamespace(monotonic=clock, time=time.time))
+    monkeypatch.setattr(inside, "time", SimpleNamespace(monotonic=clock, time=time.time))
     async with house(tmp_path, deadline=fast * DEADLINE_S, subnet_timeout=fast * SUBNET_TIMEOUT_S) as there:
         start = clock()
         there.subnet.kill()

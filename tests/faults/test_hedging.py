@@ -13,7 +13,7 @@ import pytest
 from faults.house import HOSTED_PICTURES, PICTURES, QUICK, House, Reply, assert_clear_error, house
 from simulator import Fault, OpenAiApi, ReplicateApi, Service, SubnetGateway
 from spillway.adapters.sqlite_store import SqliteStore
-from spillway.assembly import gateway
+from spillway.assembly import inside
 from spillway.services.exchange import OVERRIDES
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
@@ -56,7 +56,7 @@ def gates(monkeypatch: pytest.MonkeyPatch) -> list[Gates]:
         made.append(Gates(*args))
         return made[-1]
 
-    monkeypatch.setattr(gateway, "Gates", keep)
+    monkeypatch.setattr(inside, "Gates", keep)
     return made
 
 

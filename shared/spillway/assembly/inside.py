@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from spillway.assembly.state import artifacts_directory, load_routes, open_store
 from spillway.domain.routes import Fallback, Routes
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
+from spillway.ports.running import Predictions
 from spillway.ports.store import Store
 from spillway.services.backends import Backends
 from spillway.services.budgets import Budgets
@@ -44,6 +45,7 @@ class Inside:
     keyring: Keyring
     rates: Rates
     backends: Backends
+    predictions: Mapping[str, Predictions]
     keeper: Keeper
     artifacts: Artifacts
     media: Media
@@ -66,12 +68,13 @@ def inside(settings: Settings) -> Inside:
     media, artifacts = _media(settings, routes, pool, public), _artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
+    hosting = _hosting(settings, routes, pool, media)
     keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
     rates, gates = Rates(store, epoch=time.time), Gates(time.monotonic, Random())
     backends = Backends(
         routes=routes,
         subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
-        hosted=_hosted(settings, routes, pool, media),
+        hosted=hosting.inference,
         gates=gates,
         exchange=Exchange(
             store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
@@ -83,7 +86,20 @@ def inside(settings: Settings) -> Inside:
     )
     keeper = Keeper(media, MediaInspector(), artifacts, verify=settings.verify == "decode")
     return Inside(
-        settings, routes, store, keyring, rates, backends, keeper, artifacts, media, status, metrics, pool, public
+        settings,
+        routes,
+        store,
+        keyring,
+        rates,
+        backends,
+        hosting.predictions,
+        keeper,
+        artifacts,
+        media,
+        status,
+        metrics,
+        pool,
+        public,
     )
 
 
@@ -123,20 +139,37 @@ def _media(settings: Settings, routes: Routes, pool: HttpPool, public: HttpPool)
     return HttpMedia(pool, public, trusted=trusted, allow_private=settings.allow_private_urls)
 
 
-def _hosted(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> dict[str, Inference[Fallback]]:
-    """The providers that can be used: Replicate where there is a token, OpenAI-compatible ones always."""
-    hosted: dict[str, Inference[Fallback]] = {}
+@dataclass(slots=True)
+class _Hosting:
+    """The providers that can be used, by name: for requests, and those that start jobs and tell an id."""
+
+    inference: dict[str, Inference[Fallback]] = field(default_factory=dict)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
+
+
+def _hosting(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> _Hosting:
+    """Replicate where there is a token, OpenAI-compatible ones always."""
+    hosting = _Hosting()
     for name, provider in routes.providers.items():
         if provider.kind == "openai":
-            hosted[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
+            hosting.inference[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
         elif settings.replicate_api_token:
-            from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
-
             token = settings.replicate_api_token.get_secret_value()
-            hosted[name] = ReplicateApi(name, pool, media, token=token, base_url=settings.replicate_url)
+            hosting.inference[name], hosting.predictions[name] = _replicate(settings, token, pool, media)
         else:
             log.warning("REPLICATE_API_TOKEN is not set: no request falls back to the provider %r", name)
-    return hosted
+    return hosting
+
+
+def _replicate(settings: Settings, token: str, pool: HttpPool, media: Media) -> tuple[Inference[Fallback], Predictions]:
+    from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
+    from spillway.adapters.replicate_client import ReplicateClient  # noqa: PLC0415 (only where it is used)
+    from spillway.adapters.replicate_outputs import ReplicateOutputs  # noqa: PLC0415 (only where it is used)
+    from spillway.adapters.replicate_predictions import ReplicatePredictions  # noqa: PLC0415 (only where it is used)
+
+    client = ReplicateClient(pool, token=token, base_url=settings.replicate_url)
+    outputs = ReplicateOutputs(media)
+    return ReplicateApi(pool, client, outputs), ReplicatePredictions(client, outputs)
 
 
 def _openai(name: str, base_url: str | None, key_env: str | None, pool: HttpPool) -> Inference[Fallback]:
