@@ -34,6 +34,23 @@ locals {
         SPILLWAY_AUTH      = var.auth
       }
     }
+
+    redemptions = {
+      description   = "Every minute: winning tickets that were paid out on the chain."
+      concurrency   = 1
+      cpu           = "1"
+      memory        = "512Mi"
+      timeout_s     = 300
+      max_instances = 1
+      schedule      = "* * * * *"
+      # An address of a node holds the key to it.
+      secrets = ["SPILLWAY_RPC_URL"]
+      environment = { for name, value in {
+        SPILLWAY_CONFIRMATIONS = var.chain.confirmations
+        SPILLWAY_SENDERS       = var.chain.senders == null ? null : join(",", var.chain.senders)
+        SPILLWAY_START_BLOCK   = var.chain.start_block
+      } : name => tostring(value) if value != null }
+    }
   }
 
   # What all of them are told.

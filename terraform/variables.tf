@@ -38,6 +38,23 @@ variable "bundles" {
   type        = string
 }
 
+variable "chain" {
+  description = "What redemptions are read of Arbitrum One, where it is not the usual (docs/redemptions.md): the gateways' addresses, the first block, and how many blocks on top make one final instead of the chain's own word."
+
+  type = object({
+    confirmations = optional(number)
+    senders       = optional(set(string))
+    start_block   = optional(number)
+  })
+
+  default = {}
+
+  validation {
+    condition     = var.chain.senders == null ? true : alltrue([for sender in var.chain.senders : can(regex("^0x[0-9a-fA-F]{40}$", sender))])
+    error_message = "chain.senders must be addresses: 0x and 40 hexadecimal digits."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether `destroy` spares what money and callers depend on: the database and the results."
   type        = bool

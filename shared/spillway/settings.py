@@ -44,11 +44,16 @@ Address = Annotated[str, AfterValidator(read_address)]
 
 
 def _listed(value: Any) -> Any:
-    """What commas separate."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    """What commas separate, one at least."""
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not parts:
+        raise ValueError("names nothing")
+    return parts
 
 
-Listed = (NoDecode, BeforeValidator(_listed), Field(min_length=1))
+Listed = (NoDecode, BeforeValidator(_listed))
 
 
 def _scheme(*allowed: str) -> AfterValidator:

@@ -2,21 +2,25 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterable, Mapping
 
 from starlette.types import ASGIApp
 
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import job_side
+from spillway.assembly.redemptions import open_kept
 from spillway.domain.jobs import Job
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import internal
 from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
+from spillway.edge.redemptions import redemptions_page
 from spillway.errors import BadSettings
 from spillway.services.archive import Archive
 from spillway.services.inference import InferenceService
+from spillway.services.redemption_reports import RedemptionReports
 from spillway.services.subnet_door import OwnGates
 from spillway.settings import Settings
 
@@ -29,12 +33,13 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
     `beside` runs for as long as the application does, where that has a processor between requests.
     """
     _check(settings)
-    own = inside(settings)
+    own, kept = inside(settings), open_kept(settings)
     side = job_side(own, stop=_nothing_to_stop)
 
     async def close() -> None:
         await side.close()
         await own.close()
+        await kept.close()
 
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     return create_app(
@@ -52,6 +57,9 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             close=close,
             beside=(own.backends.exchange.keep_up, *beside) if beside else (),
             side_doors=_side_doors(own, room),
+            further={
+                "/api/redemptions": redemptions_page(RedemptionReports(kept.redemptions, monotonic=time.monotonic))
+            },
         )
     )
 

@@ -1,15 +1,20 @@
 """Puts together what reads redemptions from the chain, and where they are kept."""
 
+import logging
 import os
 from dataclasses import dataclass
 
 from spillway.assembly.state import state_database, state_file
-from spillway.errors import BadSettings
+from spillway.errors import BadSettings, ChainError
 from spillway.ports.outbox import Outbox
 from spillway.ports.redemptions import Chain, Redemptions
-from spillway.services.redemptions import Reader, reading
+from spillway.services.redemptions import Reader, Report, reading
 from spillway.settings import Settings
 
+log = logging.getLogger("spillway.redemptions")
+
+WITHIN_S = 45.0
+"""After so long a round leaves the rest to the next one, which begins a minute after it."""
 ARBITRUM_ONE = 42161
 FIRST_BLOCKS = {ARBITRUM_ONE: 160_000_000}
 """From December 2023: older than the AI subnet, so that none of its tickets is."""
@@ -58,8 +63,34 @@ class House:
         return Reader(self.chain, self.kept.redemptions, what)
 
 
+class TimedRounds:
+    """Rounds of the scan as a scheduler calls them, in bounded time; none where there is no node to ask."""
+
+    def __init__(self, house: House | None):
+        self._house = house
+        self._reader = house.scan() if house else None
+
+    async def round(self) -> Report:
+        """One round."""
+        if self._reader is None:
+            return Report(skipped="SPILLWAY_RPC_URL is not set")
+        return await self._reader.round(within_s=WITHIN_S)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        if self._house:
+            await self._house.close()
+
+
+def timed_rounds(settings: Settings) -> TimedRounds:
+    """Nothing is connected yet. Raises BadSettings."""
+    return TimedRounds(open_house(settings) if settings.rpc_url else None)
+
+
 def open_house(settings: Settings, *, patience_s: float | None = None) -> House:
     """Nothing is connected yet; nodes that say "not now" are waited for for `patience_s`. Raises BadSettings."""
+    if settings.state.startswith("memory:"):
+        raise BadSettings("SPILLWAY_STATE: memory:// would forget which redemptions are known")
     kept = open_kept(settings)
     return House(settings, open_chain(settings, patience_s=patience_s), kept)
 
@@ -87,6 +118,17 @@ def open_chain(settings: Settings, *, patience_s: float | None = None) -> Chain:
         confirmations=settings.confirmations,
         decorator=ChainDecorations(nodes, contracts, broker),
     )
+
+
+async def check_chain(settings: Settings) -> None:
+    """Raises BadSettings where a node says that this is another chain, or that there is no such contract on it."""
+    chain = open_chain(settings, patience_s=0.0)
+    try:
+        await chain.check()
+    except ChainError as error:
+        log.warning("the chain can't be reached now, rounds go on trying: %s", error)
+    finally:
+        await chain.close()
 
 
 def open_kept(settings: Settings) -> Kept:

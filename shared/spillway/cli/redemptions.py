@@ -2,11 +2,20 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spillway.cli.redemption_plot import drawn
+from spillway.cli.redemption_tables import print_report
+from spillway.domain.periods import begin_of, end_of
+from spillway.domain.redemption_sums import By
+from spillway.domain.redemptions import LATEST
+from spillway.errors import BadSettings
+from spillway.services.redemption_reports import Period, RedemptionReports
 from spillway.services.redemptions import Progress, Report
 from spillway.settings import load_settings
 
@@ -59,6 +68,44 @@ def backfill(
     _end(_with_bar(filled), as_json=as_json)
 
 
+@app.command()
+def report(
+    *,
+    since: Annotated[str | None, typer.Option("--from", help="A day (2026-11-26) or a moment; default: all.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="A day, which is included, or a moment.")] = None,
+    by: Annotated[By | None, typer.Option(help="Sums by orchestrator, day or gateway.")] = None,
+    removed: Annotated[bool, typer.Option("--removed", help="Also those that a reorganisation removed.")] = False,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw what was paid each day as an SVG.")] = None,
+) -> None:
+    """Print what was paid, from the store alone."""
+    from spillway.assembly.redemptions import open_kept  # noqa: PLC0415 (--help need not load the house)
+
+    if as_json and as_csv:
+        raise BadSettings("--json and --csv can't both be had")
+    settings, period = load_settings(), Period(*_bounds(since, until), removed)
+
+    async def reported() -> None:
+        kept = open_kept(settings)
+        try:
+            reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
+            await print_report(reports, period, by, "json" if as_json else "csv" if as_csv else "table")
+            if plot:
+                plot.write_text(drawn(await reports.sums(period, "day")))
+        finally:
+            await kept.close()
+
+    asyncio.run(reported())
+
+
+def _bounds(since: str | None, until: str | None) -> tuple[int, int]:
+    try:
+        return begin_of(since) if since else 0, end_of(until) if until else LATEST
+    except ValueError as error:
+        raise BadSettings(f"--from, --to: {error}") from error
+
+
 def _with_bar(run: Callable[[Progress], Awaitable[Report]]) -> Report:
     """Beside a progress bar, which goes to the error stream."""
     from rich.console import Console  # noqa: PLC0415 (only for people)
@@ -81,7 +128,7 @@ def _with_bar(run: Callable[[Progress], Awaitable[Report]]) -> Report:
 def _end(report: Report, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(report.body()))
-    else:
+    elif report.scanned_to is not None:
         typer.echo(
             f"read to block {report.scanned_to} of {report.final}: {report.found} redemptions found, "
             f"{report.corrected} corrected"

@@ -30,7 +30,7 @@ def serve(
     settings = load_settings()
     check_bind(settings, host)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    server(front_door(settings, beside=[every_minute(settings)]), host, port).run()
+    server(front_door(settings, beside=[every_minute(settings), reading_chain(settings)]), host, port).run()
 
 
 async def nothing() -> None:
@@ -50,6 +50,26 @@ def every_minute(settings: Settings) -> Callable[[], Awaitable[None]]:
         while True:
             await asyncio.sleep(MINUTE_S)
             await balancer.round()
+
+    return rounds
+
+
+def reading_chain(settings: Settings) -> Callable[[], Awaitable[None]]:
+    """The scan for redemptions, at once and then every minute. Raises BadSettings where it is another chain."""
+    if settings.rpc_url is None or settings.state.startswith("memory:"):
+        return nothing
+    from spillway.assembly.redemptions import check_chain, timed_rounds  # noqa: PLC0415 (web3 takes 0.7 s)
+
+    asyncio.run(check_chain(settings))
+    scan = timed_rounds(settings)
+
+    async def rounds() -> None:
+        try:
+            while True:
+                await scan.round()
+                await asyncio.sleep(MINUTE_S)
+        finally:
+            await scan.close()
 
     return rounds
 

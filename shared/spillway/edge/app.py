@@ -72,6 +72,8 @@ class House:
     beside: Sequence[Beside] = ()
     side_doors: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
+    further: Mapping[str, pages.Page] = field(default_factory=dict)
+    """Further paths that answer GET."""
 
 
 class FrontDoor:
@@ -137,6 +139,7 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/api/stats", pages.stats(house.status), methods=["GET"]),
         Route("/api/history", HistoryEndpoint(house.archive).__call__, methods=["GET"]),
         Route("/api/policy", _policy(house.inference), methods=["GET"]),
+        *(Route(path, page, methods=["GET"]) for path, page in house.further.items()),
         Route("/openapi.json", _openapi, methods=["GET"]),
         Route("/", pages.status_page(house.status), methods=["GET"]),
     ]

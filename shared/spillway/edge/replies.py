@@ -63,7 +63,7 @@ class Fault:
             self.status, self.message, self.code = 429, str(error), "queue_full"
             self.headers["retry-after"] = _whole_seconds(error.retry_after_s)
         elif isinstance(error, StoreUnavailable):
-            self.status, self.message, self.code = 503, "jobs can't be kept or read just now", "store_unavailable"
+            self.status, self.message, self.code = 503, "nothing can be kept or read just now", "store_unavailable"
             self.headers["retry-after"] = _whole_seconds(STORE_RETRY_S)
         elif isinstance(error, Overflow):
             self.status, self.message, self.code = 502, f"the answer broke off: {error}", "answer_broke_off"

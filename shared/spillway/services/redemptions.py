@@ -32,7 +32,8 @@ Progress = Callable[[int, int, int], None]
 class Report:
     """What a round did: it has come to the block `scanned_to` of those up to `final`; `problems` kept it from all.
 
-    `witnesses` is the smallest number of nodes that gave the same answer; 0 where nothing was asked.
+    `skipped` says why there was none. `witnesses` is the smallest number of nodes that gave the same answer, 0 where
+    nothing was asked.
     """
 
     final: int | None = None
@@ -42,6 +43,7 @@ class Report:
     reorganised_from: int | None = None
     witnesses: int = 0
     problems: list[str] = field(default_factory=list)
+    skipped: str = ""
 
     @property
     def whole(self) -> bool:

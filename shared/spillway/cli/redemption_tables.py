@@ -1,0 +1,92 @@
+"""Reports of redemptions in the terminal, or as text for other programs; written as they are read."""
+
+import json
+import sys
+from typing import Any, Literal
+
+from spillway.domain.redemption_sums import By, Sums
+from spillway.domain.redemption_table import table
+from spillway.domain.redemptions import Redemption, in_eth
+from spillway.services.redemption_reports import Period, RedemptionReports
+
+Form = Literal["json", "csv", "table"]
+SHOWN = 50
+"""So many rows of a table are for people; the rest is in JSON and CSV."""
+
+
+async def print_report(reports: RedemptionReports, period: Period, by: By | None, form: Form) -> None:
+    """In one of three forms; no more than a page of it is in memory."""
+    if form == "json":
+        await _print_json(reports, period, by)
+    elif form == "csv":
+        await _print_csv(reports, period, by)
+    else:
+        await _print_table(reports, period, by)
+
+
+async def _print_json(reports: RedemptionReports, period: Period, by: By | None) -> None:
+    sums, comma = Sums(by), ""
+    sys.stdout.write('{"redemptions":[')
+    async for one in reports.each(period):
+        sums.add(one)
+        sys.stdout.write(comma + json.dumps(one.body()))
+        comma = ",\n"
+    grouped = {"by": {by: sums.rows()}} if by else {}
+    sys.stdout.write(f"],{json.dumps({'totals': sums.total.body(), **grouped})[1:]}\n")
+
+
+async def _print_csv(reports: RedemptionReports, period: Period, by: By | None) -> None:
+    """The redemptions, or the groups where a way to group them was asked for."""
+    if by:
+        for place, row in enumerate((await reports.sums(period, by)).rows()):
+            lines = [",".join(row)] if not place else []
+            sys.stdout.write("".join(f"{line}\r\n" for line in [*lines, ",".join(map(_cell, row.values()))]))
+        return
+    sys.stdout.write(table([]))
+    async for one in reports.each(period):
+        sys.stdout.write(table([one], header=False))
+
+
+async def _print_table(reports: RedemptionReports, period: Period, by: By | None) -> None:
+    from rich.console import Console  # noqa: PLC0415 (only for people)
+
+    sums, newest = Sums(by), list[Redemption]()
+    async for one in reports.each(period):
+        sums.add(one)
+        if len(newest) < SHOWN:
+            newest.append(one)
+    console = Console()
+    console.print(_groups(by, sums) if by else _redemptions(newest))
+    total = sums.total
+    console.print(
+        f"{total.count} winning tickets, {in_eth(total.amount_wei):f} ETH to {len(total.recipients)} orchestrators"
+    )
+    if not by and total.count > SHOWN:
+        console.print(f"The newest {SHOWN} are shown; --json and --csv print all.")
+
+
+def _redemptions(newest: list[Redemption]) -> Any:
+    from rich.table import Table  # noqa: PLC0415 (only for people)
+
+    shown = Table("time, UTC", "orchestrator", "ETH", "USD", "round", "status", "transaction")
+    for one in newest:
+        body = one.body()
+        shown.add_row(
+            body["timestamp"], body["recipient_name"] or one.recipient, f"{in_eth(one.amount_wei):f}",
+            body["amount_usd"] or "-", str(one.round or "-"), one.status, one.tx_hash,
+        )  # fmt: skip
+    return shown
+
+
+def _groups(by: By, sums: Sums) -> Any:
+    from rich.table import Table  # noqa: PLC0415 (only for people)
+
+    shown = Table(by, "tickets", "ETH", "orchestrators" if by != "orchestrator" else "name")
+    for row in sums.rows():
+        last = row["name"] or "-" if by == "orchestrator" else str(row["orchestrators"])
+        shown.add_row(row[by], str(row["count"]), row["amount_eth"], last)
+    return shown
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

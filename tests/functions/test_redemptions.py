@@ -1,0 +1,97 @@
+"""The function `redemptions`, started as it is deployed, before a real node."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.chain import Anvil, Won, anvil
+from support.front_door import ROOT, free_port
+
+FUNCTION = ROOT / "functions/redemptions"
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Anvil]:
+    with anvil() as running:
+        yield running
+
+
+@contextmanager
+def function(settings: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("functions-framework"),
+            "--source", FUNCTION / "main.py", "--target", "redemptions", "--host", "127.0.0.1", "--port", str(port),
+        ],
+        env={**os.environ, **settings},
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def called(url: str) -> httpx.Response:
+    """Its first answer, once it listens."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return httpx.post(url, timeout=60)
+        except httpx.ConnectError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_round_reads_what_the_chain_has(node: Anvil, tmp_path: Path) -> None:
+    node.redeem(Won(), Won())
+    with function(node.settings(tmp_path / "state.db")) as url:
+        first, second = called(url), called(url)
+    assert (first.status_code, first.json()["found"], first.json()["scanned_to"]) == (200, 2, node.height)
+    assert (second.status_code, second.json()["found"]) == (200, 0)
+
+
+def test_round_that_leaves_something_is_503_with_the_reason(node: Anvil, tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    with function(node.settings(tmp_path / "state.db", SPILLWAY_RPC_URL=dead)) as url:
+        answer = called(url)
+    assert answer.status_code == 503
+    assert "127.0.0.1 gave no answer" in answer.json()["problems"][0]
+
+
+def test_without_a_node_there_is_nothing_to_do(tmp_path: Path) -> None:
+    with function({"SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}"}) as url:
+        answer = called(url)
+    assert (answer.status_code, answer.json()["skipped"]) == (200, "SPILLWAY_RPC_URL is not set")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SPILLWAY_RPC_URL", "node:8545", "SPILLWAY_RPC_URL: must be an http:// or https:// URL"),
+        ("SPILLWAY_SENDERS", "0x012345de92B630C065dFc0caBE4eB34f74f7FC85", "SPILLWAY_SENDERS: 0x012345de92"),
+        ("SPILLWAY_TICKET_BROKER", "0x1234", "SPILLWAY_TICKET_BROKER: '0x1234' is no address"),
+        ("SPILLWAY_STATE", "memory://", "SPILLWAY_STATE: memory:// would forget which redemptions are known"),
+        ("K_SERVICE", "redemptions", "SPILLWAY_STATE: sqlite:// is of one machine"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line(name: str, value: str, says: str, tmp_path: Path) -> None:
+    settings = {"SPILLWAY_RPC_URL": "http://node", "SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}", name: value}
+    ran = subprocess.run(
+        [sys.executable, "-c", "import main"],
+        cwd=FUNCTION,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert says in ran.stderr.splitlines()[-1]
