@@ -8,6 +8,7 @@ from simulator.openai import OpenAiApi
 from simulator.rented import Cloud, Lies, Rented
 from simulator.replicate import ReplicateApi
 from simulator.server import Simulator, background
+from simulator.storage import StorageApi
 from simulator.subnet import Service, SubnetGateway
 from simulator.tensordock import TensorDockApi
 
@@ -25,6 +26,7 @@ __all__ = [
     "ReplicateApi",
     "Service",
     "Simulator",
+    "StorageApi",
     "SubnetGateway",
     "TensorDockApi",
     "background",

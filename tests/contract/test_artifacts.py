@@ -2,10 +2,12 @@
 
 import io
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from spillway.adapters.bucket_artifacts import BucketArtifacts
 from spillway.adapters.file_artifacts import FileArtifacts
 from spillway.adapters.memory_artifacts import MemoryArtifacts
 from spillway.ports import Artifact, Artifacts
@@ -13,9 +15,17 @@ from spillway.ports import Artifact, Artifacts
 PICTURE = b"\x89PNG" + bytes(range(256)) * 600
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Artifacts:
-    return FileArtifacts(tmp_path / "kept") if request.param == "file" else MemoryArtifacts()
+@pytest.fixture(params=["file", "bucket", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Artifacts]:
+    made: Artifacts
+    if request.param == "file":
+        made = FileArtifacts(tmp_path / "kept")
+    elif request.param == "bucket":
+        made = BucketArtifacts(request.getfixturevalue("storage").bucket.name, timeout_s=20)
+    else:
+        made = MemoryArtifacts()
+    yield made
+    await made.close()
 
 
 async def read(store: Artifacts, artifact: Artifact, start: int = 0, end: int | None = None) -> bytes:

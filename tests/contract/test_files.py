@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spillway.adapters.bucket_files import BucketFiles
 from spillway.adapters.directory_files import DirectoryFiles
 from spillway.adapters.memory_files import MemoryFiles
 from spillway.ports.jobs import Files
@@ -20,9 +21,15 @@ BAD_NAMES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "bucket", "memory"])
 async def files(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Files]:
-    made: Files = DirectoryFiles(tmp_path / "deep" / "kept") if request.param == "directory" else MemoryFiles()
+    made: Files
+    if request.param == "directory":
+        made = DirectoryFiles(tmp_path / "deep" / "kept")
+    elif request.param == "bucket":
+        made = BucketFiles(request.getfixturevalue("storage").bucket.name, timeout_s=20)
+    else:
+        made = MemoryFiles()
     yield made
     await made.close()
 

@@ -120,10 +120,9 @@ async def house(
                 Settings(
                     subnet_url=subnet_url or subnet.url,
                     routes=file,
-                    artifacts=f"file://{tmp_path / 'artifacts'}",
                     replicate_url=replicate.url,
                     REPLICATE_API_TOKEN=TOKEN,
-                    **settings,
+                    **{"artifacts": f"file://{tmp_path / 'artifacts'}", **settings},
                 )
             )
         )

@@ -92,7 +92,3 @@ def _check(settings: Settings) -> None:
         raise BadSettings("SPILLWAY_STATE: keys are kept in the state, and memory:// has none to begin with")
     if settings.auth is None and os.environ.get("K_SERVICE"):
         raise BadSettings("SPILLWAY_AUTH: set it to keys; or to none, where only callers that you trust can get here")
-    for name in ("queue", "artifacts"):
-        scheme = getattr(settings, name).partition("://")[0]
-        if scheme in ("pubsub", "gs"):
-            raise BadSettings(f"SPILLWAY_{name.upper()}: {scheme}:// is not in this release")

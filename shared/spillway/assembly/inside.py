@@ -14,7 +14,7 @@ from spillway.adapters.media_http import HttpMedia
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
-from spillway.assembly.state import artifacts_directory, load_routes, open_store
+from spillway.assembly.state import load_routes, open_artifacts, open_store
 from spillway.domain.routes import Fallback, Routes
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
@@ -57,7 +57,7 @@ class Inside:
     async def close(self) -> None:
         """Finish what goes on beside requests, and let go of connections and files."""
         await asyncio.gather(self.backends.close(), self.keyring.close(), self.rates.close())
-        await self.store.close()
+        await asyncio.gather(self.store.close(), self.artifacts.close())
         await asyncio.gather(self.pool.aclose(), self.public.aclose())
 
 
@@ -65,7 +65,7 @@ def inside(settings: Settings) -> Inside:
     """Raises BadSettings; nothing is connected yet."""
     routes, store = load_routes(settings), open_store(settings)
     pool, public = HttpPool(), HttpPool(public_only=True)
-    media, artifacts = _media(settings, routes, pool, public), _artifacts(settings)
+    media, artifacts = _media(settings, routes, pool, public), open_artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
     hosting = _hosting(settings, routes, pool, media)
@@ -121,12 +121,6 @@ def _capacities(settings: Settings, pool: HttpPool) -> Capacities | None:
     from spillway.adapters.gateway_cli import GatewayCli  # noqa: PLC0415 (only where there is one)
 
     return GatewayCli(pool, base_url=settings.subnet_cli_url).capacities
-
-
-def _artifacts(settings: Settings) -> Artifacts:
-    from spillway.adapters.file_artifacts import FileArtifacts  # noqa: PLC0415 (by scheme)
-
-    return FileArtifacts(artifacts_directory(settings))
 
 
 def _media(settings: Settings, routes: Routes, pool: HttpPool, public: HttpPool) -> Media:

@@ -1,15 +1,19 @@
-"""What every function needs: the routes in force, and the store that instances share."""
+"""What every function needs: the routes in force, and the places that instances share, each by its setting's scheme."""
 
 import os
+import re
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from spillway.domain.routes import Routes, RoutesFile, parse_routes, with_builtin
 from spillway.errors import BadSettings
+from spillway.ports import Artifacts
 from spillway.ports.jobs import Files, Jobs, Queue
 from spillway.ports.store import Store
 from spillway.settings import Settings
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 def load_routes(settings: Settings) -> Routes:
@@ -76,16 +80,42 @@ def open_queue(settings: Settings) -> Queue:
 
 
 def open_files(settings: Settings) -> Files:
-    """Where inputs and results of jobs lie: beside the artifacts, which are public, in a folder that is not."""
+    """Where inputs and results of jobs lie: beside the artifacts, which are public, but not among them.
+
+    Nothing is connected yet. Raises BadSettings.
+    """
+    if (bucket := _bucket(settings)) is not None:
+        from spillway.adapters.bucket_files import BucketFiles  # noqa: PLC0415 (by scheme)
+
+        return BucketFiles(bucket)
     from spillway.adapters.directory_files import DirectoryFiles  # noqa: PLC0415 (by scheme)
 
-    return DirectoryFiles(artifacts_directory(settings) / "jobs")
+    return DirectoryFiles(_directory(settings) / "jobs")
 
 
-def artifacts_directory(settings: Settings) -> Path:
-    """The path of file:// artifacts. Raises BadSettings."""
+def open_artifacts(settings: Settings) -> Artifacts:
+    """Where results are kept that people fetch. Nothing is connected yet. Raises BadSettings."""
+    if (bucket := _bucket(settings)) is not None:
+        from spillway.adapters.bucket_artifacts import BucketArtifacts  # noqa: PLC0415 (by scheme)
+
+        return BucketArtifacts(bucket)
+    from spillway.adapters.file_artifacts import FileArtifacts  # noqa: PLC0415 (by scheme)
+
+    return FileArtifacts(_directory(settings))
+
+
+def _bucket(settings: Settings) -> str | None:
+    scheme, _, place = settings.artifacts.partition("://")
+    if scheme != "gs":
+        return None
+    if not _BUCKET.fullmatch(place):
+        raise BadSettings("SPILLWAY_ARTIFACTS: must be gs://BUCKET, without a folder")
+    return place
+
+
+def _directory(settings: Settings) -> Path:
     directory = urlsplit(settings.artifacts)
-    if directory.scheme != "file" or directory.netloc or not directory.path:
+    if directory.netloc or not directory.path:
         raise BadSettings("SPILLWAY_ARTIFACTS: must be file:///DIR with an absolute path")
     return Path(directory.path)
 

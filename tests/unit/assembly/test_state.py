@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from spillway.adapters.bucket_artifacts import BucketArtifacts
+from spillway.adapters.bucket_files import BucketFiles
+from spillway.adapters.directory_files import DirectoryFiles
+from spillway.adapters.file_artifacts import FileArtifacts
 from spillway.adapters.firestore_jobs import FirestoreJobs
 from spillway.adapters.local_queue import LocalQueue
 from spillway.adapters.memory_jobs import MemoryJobs
 from spillway.adapters.pubsub_queue import PubSubQueue
 from spillway.adapters.sqlite_jobs import SqliteJobs
-from spillway.assembly.state import open_jobs, open_queue, open_store
+from spillway.assembly.state import open_artifacts, open_files, open_jobs, open_queue, open_store
 from spillway.errors import BadSettings
 from spillway.settings import load_settings
 
@@ -52,6 +56,22 @@ def test_what_an_instance_forgets_is_refused_in_the_cloud(monkeypatch: pytest.Mo
     for opened in (open_store, open_jobs, open_queue):
         with pytest.raises(BadSettings, match=r"SPILLWAY_(STATE|QUEUE)"):
             opened(settings)
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "kinds"),
+    [("file:///tmp/kept", (DirectoryFiles, FileArtifacts)), ("gs://a-bucket", (BucketFiles, BucketArtifacts))],
+)
+def test_files_lie_beside_the_artifacts(artifacts: str, kinds: tuple[type, type]) -> None:
+    settings = load_settings(artifacts=artifacts)
+    assert (type(open_files(settings)), type(open_artifacts(settings))) == kinds
+
+
+@pytest.mark.parametrize("artifacts", ["file://", "file://host/dir", "gs://", "gs://bucket/folder", "gs://Bucket"])
+def test_artifacts_without_a_place_are_refused(artifacts: str) -> None:
+    for opened in (open_files, open_artifacts):
+        with pytest.raises(BadSettings, match="SPILLWAY_ARTIFACTS"):
+            opened(load_settings(artifacts=artifacts))
 
 
 @pytest.mark.parametrize("state", ["sqlite://", "sqlite:///", "firestore://", "firestore:///database"])
