@@ -84,3 +84,24 @@ def test_bad_setting_stops_the_start_with_its_name() -> None:
     )
     assert ran.returncode == 1
     assert "SPILLWAY_VERIFY: Input should be 'decode' or 'none'" in ran.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "SPILLWAY_AUTH: set it to keys"),
+        ({"SPILLWAY_AUTH": "keys"}, "sqlite:// is gone with each instance"),
+        ({"SPILLWAY_AUTH": "keys", "SPILLWAY_STATE": "memory://"}, "memory:// has none to begin with"),
+    ],
+)
+def test_in_the_cloud_nobody_is_let_in_by_mistake(settings: dict[str, str], says: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import main"],
+        cwd=ROOT / "functions/gateway",
+        env={**os.environ, "K_SERVICE": "gateway", **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert says in ran.stderr.splitlines()[-1]

@@ -81,7 +81,7 @@ def front_door(stand_ins: StandIns, subnet: SubnetGateway, directory: Path, **en
         "SPILLWAY_STATE": "memory://",
         "SPILLWAY_ARTIFACTS": f"file://{directory}/artifacts",
     }
-    with command(**settings, **env) as url:
+    with command(**{**settings, **env}) as url:
         yield url
 
 

@@ -88,7 +88,10 @@ def _side_doors(own: Inside, room: Room) -> Mapping[str, ASGIApp]:
 def _check(settings: Settings) -> None:
     if settings.subnet_url is None:
         log.warning("SPILLWAY_SUBNET_URL is not set: only hosted inference answers")
+    in_cloud = bool(os.environ.get("K_SERVICE"))
     if settings.auth == "keys" and settings.state.startswith("memory:"):
         raise BadSettings("SPILLWAY_STATE: keys are kept in the state, and memory:// has none to begin with")
-    if settings.auth is None and os.environ.get("K_SERVICE"):
+    if settings.auth == "keys" and in_cloud and settings.state.startswith("sqlite:"):
+        raise BadSettings("SPILLWAY_STATE: keys are kept in the state, and sqlite:// is gone with each instance")
+    if settings.auth is None and in_cloud:
         raise BadSettings("SPILLWAY_AUTH: set it to keys; or to none, where only callers that you trust can get here")
