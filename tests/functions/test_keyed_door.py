@@ -33,7 +33,9 @@ class Door:
 
     async def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
         """One request, with this key where one is given."""
-        headers = {**({"authorization": f"Bearer {key}"} if key else {}), **more.pop("headers", {})}
+        headers = httpx.Headers(more.pop("headers", {})).multi_items()
+        if key:
+            headers.append(("authorization", f"Bearer {key}"))
         return await self._client.request(method, path, headers=headers, **more)
 
 
@@ -121,11 +123,18 @@ async def test_a_key_does_what_its_scopes_say(door: Door, scopes: list[str], sta
 
 
 async def test_a_job_needs_the_scope_for_jobs_besides(door: Door) -> None:
-    later = {"prefer": "respond-async"}
-    answer = await door.ask("POST", "/llm", await door.key("inference"), json=CHAT, headers=later)
-    assert (answer.status_code, answer.json()["detail"]["msg"]) == (
-        403, "this key may not start jobs: it needs the scope jobs"
-    )  # fmt: skip
+    key = await door.key("inference")
+    bearer = ("authorization", f"Bearer {key}")
+    for prefer in ([("prefer", "Respond-Async")], [("prefer", "respond-async"), ("prefer", "wait=1")]):
+        answer = await door.ask("POST", "/llm", json=CHAT, headers=[bearer, *prefer])
+        assert (answer.status_code, answer.json()["detail"]["msg"]) == (
+            403, "this key may not start jobs: it needs the scope jobs"
+        )  # fmt: skip
+
+
+async def test_of_two_keys_in_one_request_neither_is_taken(door: Door) -> None:
+    bearers = [("authorization", f"Bearer {await door.key()}") for _ in range(2)]
+    assert (await door.ask("POST", "/llm", json=CHAT, headers=bearers)).status_code == 401
 
 
 async def test_what_there_is_none_of_is_said_to_holders_of_keys_alone(door: Door) -> None:

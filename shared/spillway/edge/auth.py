@@ -14,6 +14,7 @@ from spillway.services.keyring import Keyring
 from spillway.services.rates import Rates
 
 _PLACE = "spillway.caller"
+_WANTED = (b"authorization", b"origin", b"host", b"prefer")
 
 
 class Entrance(Protocol):
@@ -83,9 +84,13 @@ class KeyedEntrance:
 
 
 def _said(scope: Scope) -> dict[str, str]:
-    """The headers that matter here."""
-    wanted = (b"authorization", b"origin", b"host", b"prefer")
-    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
+    """The headers that matter here; of one that came twice, both: neither may hide the other."""
+    said: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name in _WANTED:
+            header, text = name.decode(), value.decode("latin-1")
+            said[header] = f"{said[header]}, {text}" if header in said else text
+    return said
 
 
 def _token(said: Mapping[str, str], method: str) -> str:
@@ -117,7 +122,7 @@ def _challenge(method: str, path: str, *, given: bool) -> str:
 def _check_scopes(caller: Caller, need: frozenset[str], said: Mapping[str, str]) -> None:
     if need and need.isdisjoint(caller.scopes):
         raise NotAllowed(f"this key may not do that: it needs the scope {' or '.join(sorted(need))}", code="scope")
-    if "respond-async" in said.get("prefer", "") and caller.scopes.isdisjoint(("jobs", "admin")):
+    if "respond-async" in said.get("prefer", "").lower() and caller.scopes.isdisjoint(("jobs", "admin")):
         raise NotAllowed("this key may not start jobs: it needs the scope jobs", code="scope")
 
 
