@@ -1,5 +1,6 @@
 """Real HTTP servers on loopback that behave as the subnet, hosted inference and clouds do, faults included."""
 
+from simulator.chain_node import ChainNode, Lie, Limits
 from simulator.compute_engine import ComputeEngineApi
 from simulator.discord import DiscordApi
 from simulator.faults import Fault, Faults, Kind
@@ -13,6 +14,7 @@ from simulator.subnet import Service, SubnetGateway
 from simulator.tensordock import TensorDockApi
 
 __all__ = [
+    "ChainNode",
     "Cloud",
     "ComputeEngineApi",
     "DiscordApi",
@@ -20,7 +22,9 @@ __all__ = [
     "Faults",
     "GatewayCliApi",
     "Kind",
+    "Lie",
     "Lies",
+    "Limits",
     "OpenAiApi",
     "Rented",
     "ReplicateApi",

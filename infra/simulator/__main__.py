@@ -1,4 +1,4 @@
-"""`python -m simulator subnet|replicate|openai|discord`: one simulator, and a line of JSON when it is ready."""
+"""`python -m simulator subnet|replicate|openai|discord|chain`: one simulator, and a line of JSON when it is ready."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from simulator.chain_node import LIES, ChainNode
 from simulator.discord import DiscordApi
 from simulator.faults import Fault, fault_from
 from simulator.openai import OpenAiApi
@@ -19,7 +20,7 @@ from simulator.subnet import SubnetGateway
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     line = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    line.add_argument("kind", choices=("subnet", "replicate", "openai", "discord"))
+    line.add_argument("kind", choices=("subnet", "replicate", "openai", "discord", "chain"))
     line.add_argument("--host", default="127.0.0.1")
     line.add_argument("--port", type=int, default=0, help="0 takes a free one")
     line.add_argument("--time-scale", type=float, default=1.0, help="all times are multiplied by this")
@@ -31,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--token", default=None, help="what replicate, openai and discord ask for")
     line.add_argument("--cold-start", type=float, default=30.0, help="seconds, replicate")
     line.add_argument("--service", type=float, default=4.0, help="seconds a job takes, replicate and openai")
+    line.add_argument("--upstream", default="http://127.0.0.1:8545", help="the real node behind chain")
+    line.add_argument("--lie", action="append", choices=sorted(LIES), default=[], help="what chain makes of it")
     return line
 
 
@@ -42,6 +45,8 @@ def build(options: argparse.Namespace) -> Simulator:
             options.slots, refusal_s=options.refusal, master_panics=options.master_panics, time_scale=scale, seed=seed,
             faults=faults,
         )  # fmt: skip
+    if options.kind == "chain":
+        return ChainNode(options.upstream, *options.lie, time_scale=scale, seed=seed, faults=faults)
     if options.kind == "discord":
         return DiscordApi(options.token or "t0ken", time_scale=scale, seed=seed, faults=faults)
     if options.kind == "replicate":

@@ -79,12 +79,17 @@ class Anvil:
 
     def deploy(self, name: str) -> str:
         """A contract of TicketBroker.sol; gives its address."""
-        receipt = self.receipt(self.rpc("eth_sendTransaction", self._call(None, contracts()[name]["bytecode"])))
+        receipt = self.receipt(self.mined(self._call(None, contracts()[name]["bytecode"])))
         return Web3.to_checksum_address(receipt["contractAddress"])
 
     def send(self, name: str, address: str, function: str, *arguments: Any) -> str:
-        """Call a contract's function in a transaction; gives its hash."""
-        sent: str = self.rpc("eth_sendTransaction", self.transaction(name, address, function, *arguments))
+        """Call a contract's function in a transaction; gives its hash once it is mined."""
+        return self.mined(self.transaction(name, address, function, *arguments))
+
+    def mined(self, transaction: dict[str, Any]) -> str:
+        """Send a transaction; gives its hash once it is mined."""
+        sent: str = self.rpc("eth_sendTransaction", transaction)
+        self.receipt(sent)
         return sent
 
     def transaction(self, name: str, address: str, function: str, *arguments: Any) -> dict[str, Any]:

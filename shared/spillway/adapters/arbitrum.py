@@ -1,8 +1,10 @@
 """The chain of the TicketBroker, read from its nodes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from spillway.adapters.chain_decorations import ChainDecorations
 from spillway.adapters.chain_nodes import Nodes
@@ -12,6 +14,9 @@ from spillway.domain.redemptions import Decorations, Redemption
 from spillway.domain.tickets import Log, Ticket, paired
 from spillway.errors import ChainUnavailable, ChainWrong
 from spillway.ports.redemptions import Stretch
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 AT_ONCE = 8
 """Headers and receipts that are asked for side by side."""
@@ -49,15 +54,13 @@ class Arbitrum:
     async def stretch(self, first: int, last: int) -> Stretch:
         """Asked of one node, and of another where there is one: they must agree."""
         question = Question(self._broker, self._senders, first, last)
-        (end, logs), node = await self._nodes.in_turn(partial(_logs, question=question))
-        witnesses = 1
-        second = await self._nodes.another(node, partial(_logs, question=question))
-        if second is not None:
-            if second[0] != (end, logs):
-                raise ChainWrong(f"{node.name} and {second[1].name} disagree on blocks {first} to {last}")
-            witnesses = 2
-        tickets, _ = await self._nodes.in_turn(partial(_timed, question=question, logs=logs))
-        return Stretch(end, tickets, witnesses)
+        answer, node = await self._nodes.in_turn(partial(_answer, question=question))
+        second = await self._nodes.another(node, partial(_answer, question=question))
+        if second is not None and second[0] != answer:
+            raise ChainWrong(f"{node.name} and {second[1].name} disagree on blocks {first} to {last}")
+        witnesses = 1 if second is None else 2
+        held, _ = await self._nodes.in_turn(partial(self._held, question=question, answer=answer, witnesses=witnesses))
+        return Stretch(answer.end, held, witnesses)
 
     async def decorations(self, redemptions: Sequence[Redemption]) -> list[Decorations]:
         """What can be had."""
@@ -68,6 +71,30 @@ class Arbitrum:
     async def close(self) -> None:
         """Close all connections."""
         await self._nodes.close()
+
+    async def _held(
+        self, node: Node, question: Question, answer: "_Answer", witnesses: int
+    ) -> list[tuple[Ticket, int]]:
+        """The tickets with their blocks' times, held to these blocks, and to receipts where that is needed.
+
+        A ticket that was paid nothing looks like one whose transfer was left out, and what one node alone says could
+        be invented: receipts tell.
+        """
+        blocks = await _blocks(node, {log.block_number: log.block_hash for log in answer.logs})
+        doubtful = {one.log.tx_hash for one in answer.tickets if witnesses == 1 or not one.amount_wei}
+        by_transaction: dict[str, list[Log]] = {}
+        for log in answer.logs:
+            if log.tx_hash in doubtful:
+                by_transaction.setdefault(log.tx_hash, []).append(log)
+        await _side_by_side(partial(self._hold_to_receipt, node, question), by_transaction.items())
+        return [(ticket, blocks[ticket.log.block_number].timestamp) for ticket in answer.tickets]
+
+    async def _hold_to_receipt(self, node: Node, question: Question, given: tuple[str, Sequence[Log]]) -> None:
+        transaction, logs = given
+        receipt = await node.call("eth_getTransactionReceipt", transaction)
+        _check_receipt(transaction, receipt, question, logs)
+        if self._decorator:
+            self._decorator.learn(transaction, receipt)
 
     async def _final(self, node: Node) -> Block:
         if self._confirmations is None:
@@ -86,44 +113,53 @@ async def _block(node: Node, number: int) -> Block:
     return read_block(answer, number)
 
 
-async def _logs(node: Node, question: Question) -> tuple[Block, list[Log]]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a node says of a range."""
+
+    end: Block
+    logs: list[Log]
+    tickets: list[Ticket]
+
+
+async def _answer(node: Node, question: Question) -> _Answer:
     """The logs between two looks at the last block: if it is still the same, they are of one chain, and all there."""
     before = await _block(node, question.last)
     logs = read_logs(await node.call(LOGS, question.filter()), question)
     end = await _block(node, question.last)
     if before != end:
         raise ChainUnavailable(f"{node.name} reorganised block {question.last} while it was read")
-    return end, logs
+    return _Answer(end, logs, list(paired(logs)))
 
 
-async def _timed(node: Node, question: Question, logs: Sequence[Log]) -> list[tuple[Ticket, int]]:
-    """The tickets of logs, held to the blocks that they say they are in."""
-    tickets = list(paired(logs))
-    blocks = await _blocks(node, {log.block_number: log.block_hash for log in logs})
-    await _confirm_unpaid(node, question, logs, tickets)
-    return [(ticket, blocks[ticket.log.block_number].timestamp) for ticket in tickets]
+async def _side_by_side(job: Callable[[S], Awaitable[T]], subjects: Iterable[S]) -> list[T]:
+    """Some at a time; the first that fails ends the others."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(subject: S) -> T:
+        async with room:
+            return await job(subject)
+
+    tasks = [asyncio.ensure_future(one(subject)) for subject in subjects]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _blocks(node: Node, hashes: dict[int, str]) -> dict[int, Block]:
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int) -> Block:
-        async with room:
-            return await _block(node, number)
-
-    blocks = await asyncio.gather(*map(one, hashes))
+    blocks = await _side_by_side(partial(_block, node), hashes)
     for block in blocks:
         if block.hash != hashes[block.number]:
             raise ValueError(f"a log is in block {hashes[block.number]}, but block {block.number} is {block.hash}")
     return {block.number: block for block in blocks}
 
 
-async def _confirm_unpaid(node: Node, question: Question, logs: Sequence[Log], tickets: Iterable[Ticket]) -> None:
-    """A ticket that was paid nothing looks like one whose transfer was left out: its transaction's receipt tells."""
-    for transaction in sorted({ticket.log.tx_hash for ticket in tickets if not ticket.amount_wei}):
-        receipt = await node.call("eth_getTransactionReceipt", transaction)
-        emitted = receipt.get("logs") if isinstance(receipt, dict) else None
-        if not isinstance(emitted, list):
-            raise ValueError(f"the receipt of {transaction} is missing")  # noqa: TRY004 (not a type of ours)
-        if read_logs(question.matching(emitted), question) != [log for log in logs if log.tx_hash == transaction]:
-            raise ValueError(f"the logs of {transaction} are not those of its receipt")
+def _check_receipt(transaction: str, receipt: Any, question: Question, logs: Sequence[Log]) -> None:
+    """Raises ValueError where a transaction has other logs than were given."""
+    emitted = receipt.get("logs") if isinstance(receipt, dict) else None
+    if not isinstance(emitted, list):
+        raise ValueError(f"the receipt of {transaction} is missing")  # noqa: TRY004 (not a type of ours)
+    if read_logs(question.matching(emitted), question) != logs:
+        raise ValueError(f"the logs of {transaction} are not those of its receipt")

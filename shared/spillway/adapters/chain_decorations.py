@@ -5,6 +5,7 @@ All of it can be done without: it has a short time, and what is not there by the
 
 import asyncio
 import logging
+import re
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,10 +23,12 @@ from spillway.errors import SpillwayError
 
 WITHIN_S = 5.0
 AT_ONCE = 8
-LONGEST_NAME = 100
+MOST_LEARNT = 10_000
 STALE_S = 86_400
 """The feed's heartbeat: a round that is older, or a redemption that is, has no price of its time."""
 
+# Whoever writes a service URI is not trusted with more than a host's own letters.
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,100}")
 _SERVICE_URI = "0x" + keccak_256(b"getServiceURI(address)")[:4].hex()
 _LATEST_ROUND = "0x" + keccak_256(b"latestRoundData()")[:4].hex()
 _DECIMALS = "0x" + keccak_256(b"decimals()")[:4].hex()
@@ -67,23 +70,34 @@ class ChainDecorations:
         self._nodes, self._contracts, self._broker = nodes, contracts, broker.lower()
         self._within_s = within_s
         self._names: dict[str, str | None] = {}
+        self._learnt: dict[str, int] = {}
+
+    def learn(self, transaction: str, receipt: Any) -> None:
+        """What a receipt says that was asked for already."""
+        with suppress(ValueError, LookupError, TypeError):
+            if len(self._learnt) >= MOST_LEARNT:
+                self._learnt.clear()
+            self._learnt[transaction] = self._part(receipt)
 
     async def of(self, redemptions: Sequence[Redemption]) -> list[Decorations]:
         """In the same order. Never raises for what is outside."""
-        told, room = _Told(self._names), asyncio.Semaphore(AT_ONCE)
-        unnamed = {one.recipient for one in redemptions} - self._names.keys()
-        jobs = [
-            self._price(told),
-            *(self._name(told, recipient) for recipient in sorted(unnamed) if self._contracts.registries),
-            *(self._gas(told, transaction) for transaction in sorted({one.tx_hash for one in redemptions})),
-        ]
-        if redemptions:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._within_s):
-                    await asyncio.gather(*(_in(room, job) for job in jobs))
+        transactions = {one.tx_hash for one in redemptions}
+        told = _Told(self._names, {one: self._learnt[one] for one in transactions & self._learnt.keys()})
+        jobs = [self._price(told), *self._asking_for_names(told, redemptions)]
+        jobs += [self._gas(told, transaction) for transaction in sorted(transactions - told.gas.keys())]
+        room = asyncio.Semaphore(AT_ONCE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._within_s):
+                await asyncio.gather(*(_in(room, job) for job in jobs))
         for job in jobs:
             job.close()
         return [told.of(one) for one in redemptions]
+
+    def _asking_for_names(self, told: _Told, redemptions: Sequence[Redemption]) -> list[Coroutine[Any, Any, None]]:
+        if not self._contracts.registries:
+            return []
+        unnamed = {one.recipient for one in redemptions} - told.names.keys()
+        return [self._name(told, recipient) for recipient in sorted(unnamed)]
 
     async def _price(self, told: _Told) -> None:
         """Chainlink's latest round: answer and time are its second and fourth word."""
@@ -101,17 +115,19 @@ class ChainDecorations:
         for registry in self._contracts.registries:
             uri = _text(await self._read(registry, _SERVICE_URI + topic_of(recipient)[2:]))
             host = urlsplit(uri).netloc.rpartition("@")[2]
-            if host.isprintable() and 0 < len(host) <= LONGEST_NAME:
+            if _HOST.fullmatch(host):
                 told.names[recipient] = host
                 return
         told.names[recipient] = None
 
     async def _gas(self, told: _Told, transaction: str) -> None:
+        told.gas[transaction] = self._part(await self._call("eth_getTransactionReceipt", transaction))
+
+    def _part(self, receipt: Any) -> int:
         """A transaction's redemptions bear equal parts of its cost, whoever's they are."""
-        receipt = await self._call("eth_getTransactionReceipt", transaction)
         shared_by = sum(self._redeems(log) for log in receipt["logs"])
         cost = read_quantity(receipt["gasUsed"]) * read_quantity(receipt["effectiveGasPrice"])
-        told.gas[transaction] = cost // max(1, shared_by)
+        return cost // max(1, shared_by)
 
     def _redeems(self, log: Any) -> bool:
         return str(log["address"]).lower() == self._broker and log["topics"][:1] == [REDEEMED]
