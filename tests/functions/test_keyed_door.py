@@ -11,7 +11,7 @@ import pytest
 
 from simulator import SubnetGateway, background
 from spillway.assembly.state import open_store
-from spillway.domain.keys import Key, checked_scopes
+from spillway.domain.keys import Key, checked_limits, checked_scopes
 from spillway.services.keys import Keys
 from spillway.settings import Settings
 from support.front_door import running
@@ -199,3 +199,12 @@ async def test_a_page_can_read_why_its_key_was_refused(door: Door) -> None:
     await door.key(origins=(PAGE,))
     answer = await door.ask("POST", "/llm", json=CHAT, headers={"origin": PAGE})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, PAGE)
+
+
+async def test_who_was_not_let_in_is_counted_by_the_reason(door: Door) -> None:
+    slow = await door.key(limits=checked_limits(0.001, 1, None))
+    for key in (None, "nonsense", await door.key("read"), slow, slow):
+        await door.ask("POST", "/llm", key, json=CHAT)
+    counted = (await door.ask("GET", "/metrics", await door.key("read"))).text
+    for reason in ("missing_api_key", "invalid_api_key", "scope", "rate_limited"):
+        assert f'spillway_turned_away_total{{reason="{reason}"}} 1.0' in counted

@@ -42,6 +42,12 @@ class Metrics:
             registry=self.registry,
         )
         self._usd = Counter("spillway_fallback_usd", "Spend on hosted inference.", ["pipeline"], registry=self.registry)
+        self._turned_away = Counter(
+            "spillway_turned_away",
+            "Requests that were not let in, by reason: a key's faults, its rate, or keys that can't be checked.",
+            ["reason"],
+            registry=self.registry,
+        )
         self._gauges = {
             "spillway_body_bytes": Gauge(
                 "spillway_body_bytes", "Bytes of request bodies held now.", registry=self.registry
@@ -62,6 +68,10 @@ class Metrics:
             of(self._decisions, pipeline, served.reason).inc()
         if served.usd:
             of(self._usd, pipeline).inc(served.usd)
+
+    def turned_away(self, reason: str) -> None:
+        """Count one request that was not let in."""
+        self._labelled(self._turned_away, reason).inc()
 
     def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
         """The content type and the text of all metrics; `now` sets the gauges."""

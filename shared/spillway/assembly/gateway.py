@@ -71,7 +71,7 @@ async def _nothing_to_stop(_: Job) -> None:
 def _entrance(own: Inside) -> Entrance:
     proxied = bool(os.environ.get("K_SERVICE"))
     if own.settings.auth == "keys":
-        return KeyedEntrance(own.keyring, own.rates, proxied=proxied)
+        return KeyedEntrance(own.keyring, own.rates, turned_away=own.metrics.turned_away, proxied=proxied)
     return OpenEntrance(proxied=proxied)
 
 

@@ -2,14 +2,14 @@
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.types import Scope
 
 from spillway.domain.callers import Caller, anonymous, stranger
 from spillway.edge.access import need_of
-from spillway.errors import KeyRefused, NotAllowed
+from spillway.errors import CallerError, KeyRefused, NotAllowed, Overloaded
 from spillway.services.keyring import Keyring
 from spillway.services.rates import Rates
 
@@ -53,15 +53,26 @@ class OpenEntrance:
 
 
 class KeyedEntrance:
-    """Asks for a key wherever edge.access says so."""
+    """Asks for a key wherever edge.access says so; `turned_away` is told the reason when somebody is not let in."""
 
     keyed = True
 
-    def __init__(self, keyring: Keyring, rates: Rates, *, proxied: bool = False):
+    def __init__(self, keyring: Keyring, rates: Rates, *, turned_away: Callable[[str], None], proxied: bool = False):
         self._keyring, self._rates, self._proxied = keyring, rates, proxied
+        self._turned_away = turned_away
 
     async def admit(self, scope: Scope) -> Caller:
         """The key's holder. Raises KeyRefused (401), NotAllowed (403), RateLimited (429) and Overloaded (503)."""
+        try:
+            return await self._admitted(scope)
+        except CallerError as error:
+            self._turned_away(error.code)
+            raise
+        except Overloaded:
+            self._turned_away("keys_unavailable")
+            raise
+
+    async def _admitted(self, scope: Scope) -> Caller:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         need = need_of(scope["method"], path)
         if need is None:

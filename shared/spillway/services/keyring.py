@@ -20,6 +20,7 @@ from spillway.ports.store import Document, Store
 from spillway.services.keys import CHANGES, FOLDER, LATEST
 
 log = logging.getLogger("spillway")
+audit = logging.getLogger("spillway.audit")
 
 FRESH_S = 3.0
 STALE_S = 8.0
@@ -169,13 +170,20 @@ class Keyring:
         for key_id in self._used - noted:
             known = self._picture.by_id.get(key_id)
             if known and known.key.used_on != day:
-                # Another instance may have been first, and the store may be away: there is a next time.
-                with suppress(Conflict, StoreUnavailable):
-                    await self._store.replace(FOLDER, key_id, known.key.used(now).body(), known.version)
-                if known.key.first_used_at is None:
-                    log.info("key %s (%s) is used for the first time", key_id, known.key.name)
-        self._noted = (day, noted | self._used)
-        self._used = set()
+                try:
+                    await self._note_use(known, now)
+                except StoreUnavailable:
+                    return
+            noted |= {key_id}
+            self._noted = (day, noted)
+        self._used -= noted
+
+    async def _note_use(self, known: _Known, now: float) -> None:
+        # Another instance may have been first: then it has said so.
+        with suppress(Conflict):
+            await self._store.replace(FOLDER, known.key.id, known.key.used(now).body(), known.version)
+            if known.key.first_used_at is None:
+                audit.info("key %s (%s) is used for the first time", known.key.id, known.key.name)
 
 
 def _picture(change: str, now: float, documents: Iterable[Document]) -> _Picture:

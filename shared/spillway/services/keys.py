@@ -14,7 +14,7 @@ from spillway.errors import BadSettings, Conflict, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
 
-log = logging.getLogger("spillway.audit")
+audit = logging.getLogger("spillway.audit")
 
 FOLDER = "keys"
 CHANGES, LATEST = "key_changes", "latest"
@@ -92,7 +92,7 @@ class Keys:
     async def _announce(self, key: Key, what: str) -> None:
         """Let every instance see a change; said after it was made, so whoever hears of it finds it."""
         await self._store.write(CHANGES, LATEST, {"id": key.id, "at": self._epoch()})
-        log.info("key %s (%s) %s by %s", key.id, key.name, what, self._by)
+        audit.info("key %s (%s) %s by %s", key.id, key.name, what, self._by)
 
     async def _forget(self, now: float) -> None:
         for document in await self._store.list(FOLDER):

@@ -211,6 +211,22 @@ async def test_the_first_use_is_written_down_once(house: House) -> None:
     assert key.used_on == "1970-01-12"
 
 
+async def test_a_first_use_that_could_not_be_written_down_is_written_later(house: House) -> None:
+    made = await house.keys.create(Key(id=""))
+    await house.ring.admit(made.token)
+    house.store.away = True
+    await asyncio.sleep(0.01)
+    house.store.away = False
+    assert (await house.keys.list())[0].first_used_at is None
+    house.time.moved += STALE_S + 0.1
+    await house.ring.admit(made.token)
+    await asyncio.sleep(0.01)
+    house.time.moved += STALE_S + 0.1
+    await house.ring.admit(made.token)
+    await asyncio.sleep(0.01)
+    assert (await house.keys.list())[0].first_used_at is not None
+
+
 async def test_pages_and_the_highest_priority_are_those_of_keys_that_work(house: House) -> None:
     await house.keys.create(Key(id="", origins=("https://a.example",), priority=-1))
     ended = await house.keys.create(Key(id="", origins=("https://b.example",), priority=5))

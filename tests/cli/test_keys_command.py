@@ -1,0 +1,76 @@
+"""`spillway keys`, as an operator types it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPILLWAY = Path(sys.executable).with_name("spillway")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/state.db"
+
+
+def run(state: str, *args: str) -> "subprocess.CompletedProcess[str]":
+    """One command."""
+    env = {**os.environ, "SPILLWAY_STATE": state, "COLUMNS": "200"}
+    return subprocess.run([SPILLWAY, "keys", *args], env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_key_is_shown_when_it_is_made_and_never_again(state: str) -> None:
+    made = run(state, "create", "--name", "GIF", "--origin", "https://gif.example", "--rate", "2", "--usd-per-day", "1")
+    [key] = re.findall(r"sw_[0-9a-z]{12}_[0-9A-Za-z]{49}", made.stdout)
+    assert "whsec_" in made.stdout
+    listed, logged = run(state, "list").stdout, run(state, "log").stdout
+    assert key[3:15] in listed
+    assert "2/s, 2 at once; $1/day" in listed
+    assert "GIF: created, by " in logged
+    for shown in (listed, logged, run(state, "list", "--json").stdout):
+        assert key not in shown
+        assert "whsec_" not in shown
+
+
+def test_what_programs_are_told_is_json(state: str) -> None:
+    made = json.loads(run(state, "create", "--scope", "read", "--priority", "-1", "--json").stdout)
+    assert made.pop("key").startswith(f"sw_{made['id']}_")
+    assert made.pop("webhook_secret").startswith("whsec_")
+    assert (made["scopes"], made["priority"], made["status"]) == (["read"], -1, "active")
+    assert json.loads(run(state, "list", "--json").stdout) == {"keys": [made]}
+    revoked = json.loads(run(state, "revoke", made["id"], "--json").stdout)
+    assert (revoked["id"], revoked["status"]) == (made["id"], "revoked")
+
+
+def test_a_revoked_key_is_not_rotated(state: str) -> None:
+    made = json.loads(run(state, "create", "--json").stdout)
+    run(state, "revoke", made["key"])
+    ran = run(state, "rotate", made["id"])
+    assert (ran.returncode, ran.stderr) == (2, f"spillway: the key {made['id']} is revoked: create a new one\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["create", "--scope", "all"], "--scope all: use inference, "),
+        (["create", "--origin", "*"], "--origin *: must be the origin of a web page"),
+        (["create", "--burst", "5"], "--burst 5: must be between 1 and 100000, beside --rate"),
+        (["create", "--priority", "99"], "--priority 99: must be between -10 and 10"),
+        (["rotate", "x", "--grace", "soon"], "--grace soon: must be a number and one of s, m, h, d"),
+        (["revoke", "nobody"], "there is no key nobody: see `spillway keys list`"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_change(state: str, args: list[str], says: str) -> None:
+    ran = run(state, *args)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"spillway: {says}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_keys_are_not_made_where_they_would_be_forgotten() -> None:
+    ran = run("memory://", "create")
+    assert (ran.returncode, "would forget the key" in ran.stderr) == (2, True)
