@@ -4,6 +4,7 @@ An object's custom time is when it was kept last. The bucket's lifecycle goes by
 sweep does: an object that is kept again and again is as old as the last time.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ FOLDER = "artifacts"
 PIECE = 2 * 1024 * 1024
 """One read of a range: its round trip is small beside it, and so are ten of them in memory."""
 TRIES = 3
+MOST_SWEPT = 1000
 
 
 class BucketArtifacts:
@@ -59,8 +61,9 @@ class BucketArtifacts:
             start = stop
 
     async def sweep(self, before: float) -> int:
-        """Remove what was kept last before then."""
-        return await self._bucket.sweep(FOLDER, before)
+        """Remove what was kept last before then, up to a thousand of them."""
+        found = await self._bucket.old(FOLDER, before, MOST_SWEPT)
+        return sum(await asyncio.gather(*(self._bucket.remove_unless_changed(blob) for blob in found)))
 
     async def close(self) -> None:
         """Close the connections, where there are some."""

@@ -61,9 +61,10 @@ class BucketFiles:
 
         await self._bucket.run(remove)
 
-    async def sweep(self, folder: str, before: float) -> int:
-        """Remove the files of a folder that were written before then."""
-        return await self._bucket.sweep(checked(folder), before)
+    async def old(self, folder: str, before: float, limit: int = 1000) -> list[str]:
+        """Names of files of a folder that were written before then."""
+        blobs = await self._bucket.old(checked(folder), before, limit)
+        return [blob.name for blob in blobs]
 
     async def close(self) -> None:
         """Close the connections, where there are some."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import BinaryIO
 
-from spillway.adapters.whole_files import aside, sweep, write_whole
+from spillway.adapters.whole_files import aside, old, write_whole
 from spillway.domain.file_names import checked
 
 
@@ -28,10 +28,11 @@ class DirectoryFiles:
         path = self._path(name)
         await aside(lambda: path.unlink(missing_ok=True))
 
-    async def sweep(self, folder: str, before: float) -> int:
-        """Remove the files of a folder that were written before then."""
+    async def old(self, folder: str, before: float, limit: int = 1000) -> list[str]:
+        """Names of files of a folder that were written before then; parts that dead writers left are removed."""
         path = self._path(folder)
-        return await aside(lambda: sweep(path, before))
+        paths = await aside(lambda: old(path, before, limit))
+        return [found.relative_to(self._directory).as_posix() for found in paths]
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -29,13 +29,10 @@ class MemoryFiles:
         """Forget it, where there is one."""
         self._kept.pop(checked(name), None)
 
-    async def sweep(self, folder: str, before: float) -> int:
-        """Remove the files of a folder that were written before then."""
+    async def old(self, folder: str, before: float, limit: int = 1000) -> list[str]:
+        """Names of files of a folder that were written before then."""
         root = f"{checked(folder)}/"
-        old = [name for name, (at, _) in self._kept.items() if name.startswith(root) and at < before]
-        for name in old:
-            del self._kept[name]
-        return len(old)
+        return [name for name, (at, _) in self._kept.items() if name.startswith(root) and at < before][:limit]
 
     async def close(self) -> None:
         """Nothing is open."""

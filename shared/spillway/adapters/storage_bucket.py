@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
@@ -57,29 +58,33 @@ class StorageBucket:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: job(self._bucket()))
 
-    async def sweep(self, folder: str, before: float) -> int:
-        """Remove the objects of a folder whose custom time, or else last change, lies before then."""
+    async def old(self, folder: str, before: float, limit: int) -> list[Blob]:
+        """Objects of a folder whose custom time, or else last change, lies before then."""
 
-        def sweep(bucket: Bucket) -> int:
+        def old(bucket: Bucket) -> list[Blob]:
             shown = "items(name,metageneration,customTime,updated),nextPageToken"
             blobs = bucket.list_blobs(prefix=f"{folder}/", fields=shown, **self.bounds)
-            return sum(self._removed(blob) for blob in blobs if _last(blob) < datetime.fromtimestamp(before, UTC))
+            return list(islice((blob for blob in blobs if _last(blob) < datetime.fromtimestamp(before, UTC)), limit))
 
-        return await self.run(sweep)
+        return await self.run(old)
+
+    async def remove_unless_changed(self, blob: Blob) -> bool:
+        """Remove an object as `old` has found it; False where somebody has touched or removed it since."""
+
+        def remove(_: Bucket) -> bool:
+            try:
+                blob.delete(if_metageneration_match=blob.metageneration, **self.bounds)
+            except (NotFound, PreconditionFailed):
+                return False
+            return True
+
+        return await self.run(remove)
 
     async def close(self) -> None:
         """Close the connections, where there are some."""
         self._threads.shutdown(wait=False)
         if self._client:
             self._client.close()
-
-    def _removed(self, blob: Blob) -> bool:
-        """Whether it was removed; not when somebody has kept it anew meanwhile."""
-        try:
-            blob.delete(if_metageneration_match=blob.metageneration, **self.bounds)
-        except (NotFound, PreconditionFailed):
-            return False
-        return True
 
     def _bucket(self) -> Bucket:
         # The library would ask for the bucket's description as well, for traces of its own that nobody reads; the role

@@ -57,12 +57,37 @@ def touch(path: Path) -> bool:
     return True
 
 
+def old(directory: Path, before: float, limit: int) -> list[Path]:
+    """Whole files in a directory, at any depth, that nobody has touched since.
+
+    Parts of files whose writer died long ago are removed.
+    """
+    found: list[Path] = []
+    for path in _files(directory):
+        if path.name.startswith("."):
+            _removed(path, before)
+        elif len(found) < limit and _older(path, before):
+            found.append(path)
+    return found
+
+
 def sweep(directory: Path, before: float) -> int:
     """Remove the files in a directory, at any depth, that nobody has touched since; how many they were.
 
     Among them are parts of files whose writer died.
     """
-    return sum(_removed(Path(folder) / name, before) for folder, _, names in os.walk(directory) for name in names)
+    return sum(_removed(path, before) for path in _files(directory))
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (Path(folder) / name for folder, _, names in os.walk(directory) for name in names)
+
+
+def _older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 def _removed(path: Path, before: float) -> bool:

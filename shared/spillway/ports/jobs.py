@@ -113,8 +113,8 @@ class Files(Protocol):
         """Forget it, where there is one."""
         ...
 
-    async def sweep(self, folder: str, before: float) -> int:
-        """Remove the files of a folder that were written before then (epoch seconds); how many they were."""
+    async def old(self, folder: str, before: float, limit: int = 1000) -> list[str]:
+        """Names of files of a folder that were written before then (epoch seconds), in no order."""
         ...
 
     async def close(self) -> None:

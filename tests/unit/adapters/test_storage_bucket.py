@@ -97,11 +97,15 @@ async def test_clock_that_is_behind_harms_no_result(storage: StorageApi, artifac
     assert stored.properties["customTime"] == ahead
 
 
-async def test_sweep_goes_through_all_pages(storage: StorageApi, files: BucketFiles) -> None:
+async def test_sweep_goes_through_all_pages(
+    storage: StorageApi, files: BucketFiles, artifacts: BucketArtifacts
+) -> None:
     for number in range(8):
         await files.write(f"inputs/{number}", io.BytesIO(SMALL))
-    assert await files.sweep("inputs", time.time() + 60) == 8
-    assert storage.bucket.objects == {}
+        await artifacts.put(io.BytesIO(bytes([number])), "image/png")
+    assert len(await files.old("inputs", time.time() + 60)) == 8
+    assert await artifacts.sweep(time.time() + 60) == 8
+    assert len(storage.bucket.objects) == 8
 
 
 async def test_result_that_is_kept_anew_is_not_swept(storage: StorageApi, artifacts: BucketArtifacts) -> None:
@@ -165,7 +169,7 @@ async def test_silent_storage_is_given_up_in_time(monkeypatch: pytest.MonkeyPatc
     files, artifacts = BucketFiles("bucket", timeout_s=0.3), BucketArtifacts("bucket", timeout_s=0.3)
     key = f"{'0' * 64}.png"
     calls = [
-        files.write(NAME, io.BytesIO(SMALL)), files.read(NAME), files.remove(NAME), files.sweep("inputs", 0),
+        files.write(NAME, io.BytesIO(SMALL)), files.read(NAME), files.remove(NAME), files.old("inputs", 0),
         artifacts.put(io.BytesIO(SMALL), "image/png"), artifacts.find(key), artifacts.sweep(0),
     ]  # fmt: skip
     for call in calls:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spillway.adapters.directory_files import DirectoryFiles
-from spillway.adapters.whole_files import sweep, touch, write_whole
+from spillway.adapters.whole_files import old, sweep, touch, write_whole
 from spillway.errors import StoreUnavailable
 
 LONG_AGO = time.time() - 1000
@@ -55,6 +55,14 @@ def test_part_that_a_dead_writer_left_is_swept(tmp_path: Path) -> None:
     os.utime(part, (LONG_AGO - 1, LONG_AGO - 1))
     assert sweep(tmp_path, LONG_AGO) == 1
     assert names(tmp_path) == []
+
+
+def test_part_of_a_dead_writer_is_no_old_file(tmp_path: Path) -> None:
+    for name in (".tmp12345", "a"):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (LONG_AGO - 1, LONG_AGO - 1))
+    assert old(tmp_path, LONG_AGO, 10) == [tmp_path / "a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_file_that_is_touched_is_kept(tmp_path: Path) -> None:
