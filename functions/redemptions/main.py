@@ -4,12 +4,13 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from spillway.assembly.notifier import open_bell
 from spillway.assembly.push import push_door
 from spillway.assembly.redemptions import timed_rounds
 from spillway.settings import load_settings
 
 settings = load_settings()
-rounds, door = timed_rounds(settings), push_door(settings)
+rounds, door = timed_rounds(settings, open_bell(settings)), push_door(settings)
 
 
 @functions_framework.aio.http

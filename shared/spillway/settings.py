@@ -3,6 +3,7 @@
 import binascii
 import difflib
 import os
+import re
 from base64 import b64decode
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +35,13 @@ def _signing_key(value: SecretStr) -> SecretStr:
         key = b""
     if not key:
         raise ValueError("must be whsec_ and a key in Base64")
+    return value
+
+
+def _webhook_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(_http_url(value.get_secret_value()))
+    if not re.search(r"/webhooks/[^/]+/[^/]+$", parts.path):
+        raise ValueError("must be a webhook's URL: https://discord.com/api/webhooks/ID/TOKEN")
     return value
 
 
@@ -107,7 +115,7 @@ class Settings(BaseSettings):
     senders: Annotated[tuple[Address, ...], *Listed] = ("0x012345dE92B630C065dFc0caBE4eB34f74f7FC85",)
     start_block: int | None = Field(default=None, ge=0)
     confirmations: int | None = Field(default=None, ge=0)
-    discord_webhook_url: SecretStr | None = None
+    discord_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     deployment: Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9-]{0,13}[a-z0-9])?$")] = "spillway"
     compute_group: Annotated[str, Field(pattern=r"^[^/]+/[^/]+/[^/]+$")] | None = None
     tensordock_url: HttpUrl = "https://dashboard.tensordock.com"

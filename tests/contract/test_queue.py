@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from contract.test_store import GOOGLES
-from spillway.adapters import pubsub_queue
+from spillway.adapters import pubsub_topics
 from spillway.adapters.local_queue import LocalQueue
 from spillway.adapters.memory_jobs import MemoryJobs
 from spillway.adapters.pubsub_queue import PubSubQueue
@@ -193,7 +193,7 @@ async def test_silent_queue_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("error", sorted({*GOOGLES, grpc.RpcError, OSError, TimeoutError}, key=str))
 def test_every_error_of_pubsub_is_translated(error: type[BaseException]) -> None:
-    with pytest.raises(QueueUnavailable), pubsub_queue.translated("jobs"):
+    with pytest.raises(QueueUnavailable), pubsub_topics.translated("jobs"):
         raise error.__new__(error)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from spillway.assembly.state import state_database, state_file
 from spillway.errors import BadSettings, ChainError
+from spillway.ports.announcements import Bell
 from spillway.ports.outbox import Outbox
 from spillway.ports.redemptions import Chain, Redemptions
+from spillway.services.announcing import call_announcer
 from spillway.services.redemptions import Reader, Report, reading
 from spillway.settings import Settings
 
@@ -64,27 +66,35 @@ class House:
 
 
 class TimedRounds:
-    """Rounds of the scan as a scheduler calls them, in bounded time; none where there is no node to ask."""
+    """Rounds of the scan as a scheduler calls them, in bounded time; none where there is no node to ask.
 
-    def __init__(self, house: House | None):
-        self._house = house
+    After each, the announcer is called where something waits for it.
+    """
+
+    def __init__(self, house: House | None, bell: Bell | None):
+        self._house, self._bell = house, bell
         self._reader = house.scan() if house else None
 
     async def round(self) -> Report:
         """One round."""
-        if self._reader is None:
+        if self._house is None or self._reader is None:
             return Report(skipped="SPILLWAY_RPC_URL is not set")
-        return await self._reader.round(within_s=WITHIN_S)
+        report = await self._reader.round(within_s=WITHIN_S)
+        if self._bell and (problem := await call_announcer(self._house.kept.outbox, self._bell)):
+            report.problems.append(problem)
+        return report
 
     async def close(self) -> None:
         """Let go of everything."""
         if self._house:
             await self._house.close()
+        if self._bell:
+            await self._bell.close()
 
 
-def timed_rounds(settings: Settings) -> TimedRounds:
-    """Nothing is connected yet. Raises BadSettings."""
-    return TimedRounds(open_house(settings) if settings.rpc_url else None)
+def timed_rounds(settings: Settings, bell: Bell | None = None) -> TimedRounds:
+    """`bell` calls the announcer. Nothing is connected yet. Raises BadSettings."""
+    return TimedRounds(open_house(settings) if settings.rpc_url else None, bell)
 
 
 def open_house(settings: Settings, *, patience_s: float | None = None) -> House:

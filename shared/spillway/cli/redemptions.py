@@ -15,6 +15,7 @@ from spillway.domain.periods import begin_of, end_of
 from spillway.domain.redemption_sums import By
 from spillway.domain.redemptions import LATEST
 from spillway.errors import BadSettings
+from spillway.services.announcing import Report as Announced
 from spillway.services.redemption_reports import Period, RedemptionReports
 from spillway.services.redemptions import Progress, Report
 from spillway.settings import load_settings
@@ -29,19 +30,23 @@ Block = Annotated[int | None, typer.Option(min=0)]
 
 @app.command()
 def scan(as_json: AsJson = False) -> None:
-    """One round: scan to the last final block and write. Exits 1 where something is left for the next round."""
+    """One round: scan to the last final block, write, announce what is unannounced; exits 1 where something is left."""
+    from spillway.assembly.notifier import Notifier  # noqa: PLC0415 (--help need not load the house)
     from spillway.assembly.redemptions import open_house  # noqa: PLC0415 (--help need not load the house)
 
     settings = load_settings()
 
-    async def scanned() -> Report:
+    async def scanned() -> tuple[Report, Announced]:
         house = open_house(settings)
+        notifier = Notifier(settings, house.kept.outbox)
         try:
-            return await house.scan().round()
+            # A chain that can't be read must not hold up what was found before.
+            return await house.scan().round(), await notifier.round()
         finally:
+            await notifier.close()
             await house.close()
 
-    _end(asyncio.run(scanned()), as_json=as_json)
+    _end(*asyncio.run(scanned()), as_json=as_json)
 
 
 @app.command()
@@ -65,7 +70,7 @@ def backfill(
         finally:
             await house.close()
 
-    _end(_with_bar(filled), as_json=as_json)
+    _end(_with_bar(filled), Announced(), as_json=as_json)
 
 
 @app.command()
@@ -125,13 +130,16 @@ def _with_bar(run: Callable[[Progress], Awaitable[Report]]) -> Report:
         return asyncio.run(ran())
 
 
-def _end(report: Report, *, as_json: bool) -> None:
+def _end(report: Report, announced: Announced, *, as_json: bool) -> None:
+    if announced.problem:
+        report.problems.append(announced.problem)
     if as_json:
-        typer.echo(json.dumps(report.body()))
+        told = {"announced": len(announced.announced), "messages": announced.messages, "silent": announced.skipped}
+        typer.echo(json.dumps({**report.body(), **told}))
     elif report.scanned_to is not None:
         typer.echo(
             f"read to block {report.scanned_to} of {report.final}: {report.found} redemptions found, "
-            f"{report.corrected} corrected"
+            f"{report.corrected} corrected, {len(announced.announced)} announced"
         )
     for problem in report.problems:
         typer.echo(f"spillway: {problem}", err=True)

@@ -11,7 +11,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from spillway.errors import BadSettings
+from spillway.services.bell import LocalBell
 from spillway.settings import Settings, load_settings
+
+Beside = Callable[[], Awaitable[None]]
 
 # A stream in flight gets this long to end when the process is asked to stop.
 GRACE_S = 10
@@ -30,14 +33,15 @@ def serve(
     settings = load_settings()
     check_bind(settings, host)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    server(front_door(settings, beside=[every_minute(settings), reading_chain(settings)]), host, port).run()
+    beside = [every_minute(settings), *telling_of_redemptions(settings)]
+    server(front_door(settings, beside=beside), host, port).run()
 
 
 async def nothing() -> None:
     """What runs beside the server where nothing has to."""
 
 
-def every_minute(settings: Settings) -> Callable[[], Awaitable[None]]:
+def every_minute(settings: Settings) -> Beside:
     """The timed functions, as a scheduler calls them in the cloud."""
     from spillway.assembly.balancer import timed_rounds  # noqa: PLC0415 (--help need not load the house)
 
@@ -54,14 +58,41 @@ def every_minute(settings: Settings) -> Callable[[], Awaitable[None]]:
     return rounds
 
 
-def reading_chain(settings: Settings) -> Callable[[], Awaitable[None]]:
+def telling_of_redemptions(settings: Settings) -> list[Beside]:
+    """The scan for redemptions and their announcer, which it calls."""
+    if settings.state.startswith("memory:"):
+        return []
+    bell = LocalBell()
+    return [reading_chain(settings, bell), announcing(settings, bell)]
+
+
+def announcing(settings: Settings, bell: LocalBell) -> Beside:
+    """The announcer: at once, whenever it is called, and every minute."""
+    from spillway.assembly.notifier import NotifierHouse  # noqa: PLC0415 (--help need not load the house)
+
+    if settings.discord_webhook_url is None:
+        return nothing
+    house = NotifierHouse(settings)
+
+    async def rounds() -> None:
+        try:
+            while True:
+                await house.round()
+                await bell.heard(MINUTE_S)
+        finally:
+            await house.close()
+
+    return rounds
+
+
+def reading_chain(settings: Settings, bell: LocalBell) -> Beside:
     """The scan for redemptions, at once and then every minute. Raises BadSettings where it is another chain."""
-    if settings.rpc_url is None or settings.state.startswith("memory:"):
+    if settings.rpc_url is None:
         return nothing
     from spillway.assembly.redemptions import check_chain, timed_rounds  # noqa: PLC0415 (web3 takes 0.7 s)
 
     asyncio.run(check_chain(settings))
-    scan = timed_rounds(settings)
+    scan = timed_rounds(settings, bell)
 
     async def rounds() -> None:
         try:

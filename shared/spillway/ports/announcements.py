@@ -6,6 +6,20 @@ from typing import Protocol
 from spillway.domain.cards import Card, Notice
 
 
+class Bell(Protocol):
+    """Tells the announcer that there may be something to announce. A word that is lost is said again by the next
+    round; what is to be announced is in the outbox.
+    """
+
+    async def ring(self) -> None:
+        """Say it. Raises QueueUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
 class Channel(Protocol):
     """A channel that people read. What stands in it can't be listed: a message is known by its id, or not at all.
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from spillway.domain.announcements import PLACEHOLDER, card_of, heading_of
 from spillway.domain.cards import Notice
-from spillway.errors import Conflict, MessageGone, Overflow, SpillwayError, StoreUnavailable
+from spillway.errors import Conflict, MessageGone, Overflow, QueueUnavailable, SpillwayError, StoreUnavailable
 from spillway.ports import Clock
-from spillway.ports.announcements import Channel
+from spillway.ports.announcements import Bell, Channel
 from spillway.ports.outbox import Entry, Outbox
 
 log = logging.getLogger("spillway.announcing")
@@ -38,15 +38,31 @@ MESSAGE, TOGETHER = "message", "together"
 
 @dataclass(slots=True)
 class Report:
-    """What a round announced, by entry and message; `problem` says why something is left, and is empty otherwise."""
+    """What a round announced, by entry and message; `problem` says why something is left, and is empty otherwise.
+
+    `skipped` says why there was no round at all.
+    """
 
     announced: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     problem: str = ""
+    skipped: str = ""
 
     def body(self) -> dict[str, Any]:
         """For the caller of the function and for people."""
-        return {"announced": len(self.announced), "messages": self.messages, "problem": self.problem}
+        return {"announced": len(self.announced), "messages": self.messages, "problem": self.problem,
+                "skipped": self.skipped}  # fmt: skip
+
+
+async def call_announcer(outbox: Outbox, bell: Bell) -> str:
+    """Ring where something waits to be announced. Gives what went wrong, empty for nothing: the next round rings."""
+    try:
+        if await outbox.pending(1):
+            await bell.ring()
+    except (StoreUnavailable, QueueUnavailable) as error:
+        log.warning("the announcer is not called in this round: %s", error)
+        return str(error)
+    return ""
 
 
 class Announcing:
