@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Start everything on this machine and play a day of the GIF competition
 	$(BIN)/spillway demo
 
-test: setup lint tests/sdk/node_modules tests/chain/node_modules .venv-checkov/.ready ## Lint, then every test
+test: setup lint tests/browser/node_modules tests/chain/node_modules tests/sdk/node_modules .venv-checkov/.ready ## Lint, then every test
 	$(BIN)/pytest
 
 tests/%/node_modules: tests/%/package-lock.json

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from starlette.types import ASGIApp
 
 from spillway.assembly.inside import Inside, inside
-from spillway.assembly.jobs import job_side
+from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.redemptions import open_kept
 from spillway.domain.jobs import Job
 from spillway.domain.pipelines import PIPELINES
@@ -16,10 +16,11 @@ from spillway.edge import internal
 from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
+from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.redemptions import redemptions_page
 from spillway.errors import BadSettings
-from spillway.services.archive import Archive
 from spillway.services.inference import InferenceService
+from spillway.services.overview import Overview
 from spillway.services.redemption_reports import RedemptionReports
 from spillway.services.subnet_door import OwnGates
 from spillway.settings import Settings
@@ -48,7 +49,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             artifacts=own.artifacts,
             media=own.media,
             status=own.status,
-            archive=Archive(own.store),
+            archive=own.archive,
             exposition=own.metrics,
             room=room,
             entrance=_entrance(own),
@@ -58,9 +59,19 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             beside=(own.backends.exchange.keep_up, *beside) if beside else (),
             side_doors=_side_doors(own, room),
             further={
-                "/api/redemptions": redemptions_page(RedemptionReports(kept.redemptions, monotonic=time.monotonic))
+                "/api/redemptions": redemptions_page(RedemptionReports(kept.redemptions, monotonic=time.monotonic)),
+                **_dashboard(own, side).pages(),
             },
         )
+    )
+
+
+def _dashboard(own: Inside, side: JobSide) -> Dashboard:
+    def budget() -> Mapping[str, float]:
+        return own.backends.budget.everybody.figures(time.time())
+
+    return Dashboard(
+        Overview(own.store, own.archive, own.backends.gates, side.jobs, budget, epoch=time.time), own.status
     )
 
 

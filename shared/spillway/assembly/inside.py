@@ -20,6 +20,7 @@ from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.running import Predictions
 from spillway.ports.store import Store
+from spillway.services.archive import Archive
 from spillway.services.backends import Backends
 from spillway.services.budgets import Budgets
 from spillway.services.chronicling import Chronicling
@@ -50,6 +51,7 @@ class Inside:
     artifacts: Artifacts
     media: Media
     status: Status
+    archive: Archive
     metrics: Metrics
     pool: HttpPool
     public: HttpPool
@@ -97,6 +99,7 @@ def inside(settings: Settings) -> Inside:
         artifacts,
         media,
         status,
+        Archive(store, own=chronicling),
         metrics,
         pool,
         public,

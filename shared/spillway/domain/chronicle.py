@@ -94,6 +94,14 @@ class Cell:
         """Answers by anybody."""
         return sum(times.count for times in self.served.values())
 
+    def hosted_times(self) -> Times:
+        """Of everybody but the subnet."""
+        whole = Times()
+        for server, times in self.served.items():
+            if server != "subnet":
+                whole.merge(times)
+        return whole
+
     def all_times(self) -> Times:
         """Of all servers together."""
         whole = Times()

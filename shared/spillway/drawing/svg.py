@@ -8,15 +8,15 @@ Point = tuple[float, float]
 
 
 class Canvas:
-    """An SVG picture under construction; `title` is for those who can't see it."""
+    """An SVG picture under construction; `title` is for those who can't see it. A page may bring the style itself."""
 
-    def __init__(self, width: float, height: float, title: str, style: str):
+    def __init__(self, width: float, height: float, title: str, style: str = ""):
         self.width = width
         size = f'width="{short(width)}" height="{short(height)}" viewBox="0 0 {short(width)} {short(height)}"'
         self._parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             f"<title>{clean(title)}</title>",
-            f"<style>{style}</style>",
+            *([f"<style>{style}</style>"] if style else []),
         ]
 
     def add(self, tag: str, kind: str, **attributes: float | str) -> None:

@@ -27,7 +27,7 @@ _GETS: dict[str, Need] = {
     "/metrics": _READ,
     "/v1/models": ANY_KEY,
 }
-_BELOW: tuple[tuple[str, Need], ...] = (("/artifacts/", None), ("/hooks/", None), ("/jobs", _JOBS))
+_BELOW: tuple[tuple[str, Need], ...] = (("/artifacts/", None), ("/assets/", None), ("/hooks/", None), ("/jobs", _JOBS))
 
 
 def need_of(method: str, path: str) -> Need:

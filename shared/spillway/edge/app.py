@@ -141,7 +141,6 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/api/policy", _policy(house.inference), methods=["GET"]),
         *(Route(path, page, methods=["GET"]) for path, page in house.further.items()),
         Route("/openapi.json", _openapi, methods=["GET"]),
-        Route("/", pages.status_page(house.status), methods=["GET"]),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, SpillwayError: _fault}
 

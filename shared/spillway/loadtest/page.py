@@ -160,7 +160,7 @@ def _figure(title: str, lines: Lines, marks: Sequence[tuple[float, str]]) -> str
     across = max(x for points in drawn.values() for x, _ in points)
     upwards = upright(highest or 1.0, FLOOR, TOP, most=5)
     sideways = Axis(max(1.0, across), 1.0, LEFT, RIGHT)
-    canvas = Canvas(WIDTH, HEIGHT, title, "")
+    canvas = Canvas(WIDTH, HEIGHT, title)
     _ground(canvas, upwards, [(sideways(x), name) for x, name in marks])
     for place, (name, points) in enumerate(drawn.items()):
         kind, left = f"s{place % SERIES}", LEFT + KEY_WIDTH * place

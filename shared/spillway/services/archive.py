@@ -20,7 +20,7 @@ from spillway.domain.chronicle import (
 from spillway.errors import BadRequest
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
-from spillway.services.chronicling import MINUTES
+from spillway.services.chronicling import MINUTES, Chronicling
 
 SUMMED_AFTER_S = 300.0
 """An hour is summed so long after its end; what comes later still is summed again, as long as minutes are kept."""
@@ -69,10 +69,10 @@ def range_named(name: str) -> Range:
 
 
 class Archive:
-    """Reads and sums. Documents that have not changed are taken apart once."""
+    """Reads and sums. Documents that have not changed are taken apart once; `own` has this instance's latest."""
 
-    def __init__(self, store: Store, epoch: Clock = time.time):
-        self._store, self._epoch = store, epoch
+    def __init__(self, store: Store, epoch: Clock = time.time, own: Chronicling | None = None):
+        self._store, self._epoch, self._own = store, epoch, own
         self._read: dict[str, tuple[str, Cells]] = {}
 
     async def cells(self, view: Range) -> Cells:
@@ -107,9 +107,13 @@ class Archive:
 
     async def _minutes(self) -> dict[int, Cells]:
         hours: dict[int, Cells] = {}
+        own = self._own.latest() if self._own else {}
         for hour, documents in (await self._hours()).items():
             for document in documents:
-                merge(hours.setdefault(hour, {}), cells_of(document.body["cells"]))
+                if document.key not in own:
+                    merge(hours.setdefault(hour, {}), cells_of(document.body["cells"]))
+        for hour, cells in own.values():
+            merge(hours.setdefault(hour, {}), cells)
         return hours
 
     async def _hours(self) -> dict[int, list[Document]]:

@@ -34,15 +34,22 @@ class Chronicling:
 
     def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(folder, key, body) of each; whoever asks for the next one has written the one before."""
-        # Not sooner: processes that are forked after the start must not have one name.
-        self._name = self._name or uuid.uuid4().hex[:16]
         for hour, count in sorted(self._unwritten.items()):
             body = {"version": VERSION, "hour": hour, "cells": body_of(self._hours[hour])}
-            yield MINUTES, f"{hour} {self._name}", body
+            yield MINUTES, self._key(hour), body
             if self._unwritten[hour] == count:
                 del self._unwritten[hour]
         for hour in [hour for hour in self._hours if hour < max(self._hours) and hour not in self._unwritten]:
             del self._hours[hour]
+
+    def latest(self) -> dict[str, tuple[int, Cells]]:
+        """The hour and cells of each document as it would be now: newer than what is written."""
+        return {self._key(hour): (hour, cells) for hour, cells in self._hours.items()}
+
+    def _key(self, hour: int) -> str:
+        # Not sooner: processes that are forked after the start must not have one name.
+        self._name = self._name or uuid.uuid4().hex[:16]
+        return f"{hour} {self._name}"
 
     def _price(self, served: Served) -> float:
         route = self._routes.find(served.pipeline, served.model)

@@ -1,0 +1,101 @@
+"""The page, its live parts, and its assets."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from importlib import resources
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from spillway.domain.pipelines import PIPELINES
+from spillway.edge.dashboard.sections import page, sections
+from spillway.errors import BadRequest, Overloaded
+from spillway.services.archive import range_named
+from spillway.services.overview import Overview
+from spillway.services.status import Status
+
+LOOK_EVERY_S, REST_S = 2.0, 15.0
+MOST_WATCHERS = 100
+DAY_S = 86400.0
+ASSETS = {"dashboard.css": "text/css; charset=utf-8", "dashboard.js": "text/javascript; charset=utf-8"}
+STRICT = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+class Dashboard:
+    """Everything below / that a person looks at."""
+
+    def __init__(self, overview: Overview, status: Status):
+        self._overview, self._status = overview, status
+        self._watchers = 0
+
+    def pages(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+        """What answers, by its path."""
+        return {"/": self._page, "/api/dashboard/events": self._events, "/assets/{name}": asset}
+
+    async def _page(self, request: Request) -> Response:
+        view, pipeline = _asked(request)
+        facts = await self._overview.facts(range_named(view))
+        return HTMLResponse(page(facts, view, pipeline, self._errors()), headers=STRICT)
+
+    async def _events(self, request: Request) -> Response:
+        """An event for each part of the page that has changed."""
+        view, pipeline = _asked(request)
+        if self._watchers >= MOST_WATCHERS:
+            raise Overloaded("too many people look at the dashboard at once", retry_after_s=REST_S)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._changes(view, pipeline), media_type="text/event-stream", headers=headers)
+
+    async def _changes(self, view: str, pipeline: str | None) -> AsyncGenerator[str, None]:
+        self._watchers += 1
+        try:
+            shown: dict[str, str] = {}
+            quiet_s = 0.0
+            while True:
+                facts = await self._overview.facts(range_named(view))
+                for name, html in sections(facts, view, pipeline, self._errors()).items():
+                    if shown.get(name) != html:
+                        shown[name], quiet_s = html, 0.0
+                        yield f"event: section\ndata: {json.dumps({'id': name, 'html': html})}\n\n"
+                if quiet_s >= REST_S:
+                    quiet_s = 0.0
+                    yield ": still here\n\n"
+                await asyncio.sleep(LOOK_EVERY_S)
+                quiet_s += LOOK_EVERY_S
+        finally:
+            self._watchers -= 1
+
+    def _errors(self) -> list[Mapping[str, Any]]:
+        return list(self._status.figures(DAY_S)["last_errors"])
+
+
+def _asked(request: Request) -> tuple[str, str | None]:
+    """The view and pipeline of a link. Raises BadRequest."""
+    view, pipeline = request.query_params.get("range", "24h"), request.query_params.get("pipeline") or None
+    range_named(view)
+    if pipeline is not None and pipeline not in PIPELINES:
+        raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}", code="invalid_parameter", param="pipeline")
+    return view, pipeline
+
+
+async def asset(request: Request) -> Response:
+    """A style sheet or script of the house's own."""
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        raise BadRequest("there is no such asset", status=404, code="not_found")
+    content = resources.files("spillway.edge.dashboard").joinpath("assets", name).read_bytes()
+    headers = {
+        "content-type": ASSETS[name],
+        "cache-control": "public, max-age=300",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(content, headers=headers)

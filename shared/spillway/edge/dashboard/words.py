@@ -1,0 +1,78 @@
+"""Figures as a person reads them."""
+
+from datetime import UTC, datetime
+
+from spillway.domain.chronicle import Cell, Times
+from spillway.domain.proof import wilson
+
+CAUSES = {
+    "room": "slots were free",
+    "explore": "a risk that paid off",
+    "probe": "a look whether it is back",
+    "waited": "a slot came free for one that waited",
+    "asked": "a caller or an operator wanted it so",
+    "full": "it was full",
+    "overtime": "nobody's wait came to an end in time",
+    "down": "it was down",
+    "resting": "it asked to be left alone",
+    "capped": "an operator bounded its part",
+    "ordered": "an operator ordered it",
+    "served": "a job was served",
+    "refused": "a job was refused",
+    "failed": "a job failed",
+    "closed": "a connection was closed without an answer",
+    "hung": "a job never answered",
+    "caller": "a caller left",
+}
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def share(part: float, of: float) -> str:
+    """A part in percent; a dash of nothing."""
+    return f"{100 * part / of:.1f} %" if of else "-"
+
+
+def certain(good: float, of: float) -> str:
+    """A rate with its 95 % interval."""
+    interval = wilson(good, of)
+    if interval.rate is None:
+        return "-"
+    return f"{100 * interval.rate:.1f} % ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
+
+
+def times(of: Times) -> str:
+    """Median, 95th and 99th percentile, in seconds."""
+    return " / ".join(f"{of.quantile(q) or 0.0:.1f}" for q in (0.5, 0.95, 0.99))
+
+
+def usd(value: float) -> str:
+    """Money; small sums keep their digits."""
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+
+
+def ago(passed_s: float) -> str:
+    """How long ago, in its largest unit."""
+    size, unit = next(((size, unit) for size, unit in UNITS if passed_s >= size), (1, "s"))
+    return f"{passed_s / size:.0f} {unit} ago"
+
+
+def clock(at: float) -> str:
+    """UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cause(word: str) -> str:
+    """Why the policy changed its mind."""
+    return CAUSES.get(word, word.replace("-", " "))
+
+
+def change(was: dict[str, object]) -> str:
+    """One change of the policy, in words."""
+    if not was["up"]:
+        return f"down, because {cause(str(was['cause']))}"
+    return f"{was['limit']} at once, because {cause(str(was['cause']))}"
+
+
+def waited(one: Cell) -> str:
+    """How long a request waited on average before its first try."""
+    return f"{one.queue_s / one.requests:.2f} s" if one.requests else "-"

@@ -1,0 +1,120 @@
+"""How it all is going, for a person: the past of a view, and what holds now. Each part may be missing by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spillway.domain.burst_book import Book
+from spillway.domain.chronicle import Cells
+from spillway.errors import SpillwayError
+from spillway.ports import Clock
+from spillway.ports.jobs import Crowd, Jobs
+from spillway.ports.store import Store
+from spillway.services.archive import Archive, Range
+from spillway.services.balancing import FOLDER, STATE, TARGETS
+from spillway.services.gates import Gates
+
+CHANGES_SHOWN = 12
+Figures = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """A hosted deployment: how it is used, how many instances are kept, and why."""
+
+    name: str
+    way: str
+    least: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Rented orchestrators at one cloud: how many run, and what they cost an hour."""
+
+    cloud: str
+    machines: int
+    usd_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the balancer lets the subnet have of a route, at the most, and why."""
+
+    share: float
+    why: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything that is shown. `missing` says which parts couldn't be had, and why."""
+
+    view: Range
+    cells: Cells = field(default_factory=dict)
+    gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    budget: Mapping[str, float] = field(default_factory=dict)
+    lanes: Mapping[str, Crowd] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    warm: Sequence[Warm] = ()
+    warm_usd_today: float = 0.0
+    bursts: Sequence[Burst] = ()
+    changes: Sequence[Mapping[str, Any]] = ()
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class Overview:
+    """Looks everything up at once. A part that can't be had leaves its place empty and says why."""
+
+    def __init__(
+        self, store: Store, archive: Archive, gates: Gates, jobs: Jobs | None, budget: Figures | None, *, epoch: Clock
+    ):
+        self._store, self._archive, self._gates, self._jobs = store, archive, gates, jobs
+        self._budget, self._epoch = budget, epoch
+
+    async def facts(self, view: Range) -> Facts:
+        """Never raises for a part that is away."""
+        facts = Facts(view, gates={gate.name: gate.describe() for gate in self._gates if gate.used})
+        facts.budget = self._budget() if self._budget else {}
+        parts: dict[str, Callable[[Facts], Awaitable[None]]] = {
+            "the past": self._past,
+            "the balancer": self._balancer,
+            "jobs": self._lanes,
+        }
+        told = await asyncio.gather(*(part(facts) for part in parts.values()), return_exceptions=True)
+        for name, error in zip(parts, told, strict=True):
+            if isinstance(error, SpillwayError):
+                facts.missing[name] = str(error)
+            elif error is not None:
+                raise error
+        return facts
+
+    async def _past(self, facts: Facts) -> None:
+        facts.cells = await self._archive.cells(facts.view)
+
+    async def _lanes(self, facts: Facts) -> None:
+        if self._jobs:
+            names = [gate.name for gate in self._gates]
+            crowds = await asyncio.gather(*(self._jobs.crowd(name) for name in names))
+            facts.lanes = {
+                name: crowd for name, crowd in zip(names, crowds, strict=True) if crowd.queued or crowd.running
+            }
+
+    async def _balancer(self, facts: Facts) -> None:
+        targets, state = await asyncio.gather(self._store.read(FOLDER, TARGETS), self._store.read(FOLDER, STATE))
+        if targets:
+            routes, places = targets.body.get("routes", {}), targets.body.get("places", {})
+            facts.targets = {name: Target(one["target"], one["why"]) for name, one in routes.items()}
+            facts.warm = [
+                Warm(name, one["way"], one["least"], one["why"] or one["way_why"]) for name, one in places.items()
+            ]
+            facts.warm_usd_today = float(targets.body.get("warm_usd_today", 0.0))
+        if state:
+            now = self._epoch()
+            facts.bursts = [_burst(name, Book.read(one, now)) for name, one in state.body.get("scalers", {}).items()]
+            facts.changes = list(reversed(state.body.get("changes", [])))[:CHANGES_SHOWN]
+
+
+def _burst(cloud: str, book: Book) -> Burst:
+    running = [entry for entry in book.machines.values() if entry.until is None]
+    return Burst(cloud, len(running), sum(entry.usd_per_hour for entry in running))

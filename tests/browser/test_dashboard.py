@@ -1,0 +1,155 @@
+"""The dashboard, as people see and use it."""
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from simulator import OpenAiApi, Service, SubnetGateway
+from simulator.server import background
+from support.browser import DESKTOP, PHONE, findings, tab
+from support.front_door import command
+
+ROUTES = """
+[providers.hosted]
+kind = "openai"
+base_url = "{hosted}/v1"
+[[routes]]
+pipeline = "text-to-image"
+[[routes.fallbacks]]
+provider = "hosted"
+model = "dall-e-3"
+usd_per_job = 0.04
+"""
+EVIL = "<img src=x onerror=document.title='robbed'>"
+VIEWS = ("1h", "6h", "24h", "7d", "30d", "90d")
+
+
+@pytest.fixture(scope="module")
+def subnet() -> Iterator[SubnetGateway]:
+    gateway = SubnetGateway(slots=4, service={"text-to-image": Service(0.05)}, refusal_s=0.05)
+    with background(gateway):
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp("dashboard")
+    hosted = OpenAiApi(service_s=0.05)
+    with background(hosted):
+        (directory / "routes.toml").write_text(ROUTES.format(hosted=hosted.url))
+        with command(
+            SPILLWAY_SUBNET_URL=subnet.url,
+            SPILLWAY_ROUTES=str(directory / "routes.toml"),
+            SPILLWAY_ARTIFACTS=f"file://{directory / 'artifacts'}",
+            SPILLWAY_STATE=f"sqlite:///{directory / 'state.db'}",
+            SPILLWAY_FALLBACK_USD_PER_DAY="5",
+        ) as serving:
+            for prefer in ("subnet", "subnet", "fallback"):
+                ask(serving, prefer)
+            yield serving
+
+
+def ask(url: str, prefer: str = "auto", model: str = "m") -> httpx.Response:
+    body = {"prompt": "an otter", "model_id": model}
+    return httpx.post(f"{url}/text-to-image", json=body, headers={"x-spillway-prefer": prefer}, timeout=30)
+
+
+def big(page: Page, title: str) -> str:
+    return page.locator(".figures > div", has_text=title).locator(".big").inner_text()
+
+
+def test_the_figures_are_those_of_the_requests(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=1h")
+        assert big(page, "Share of the subnet") == "66.7 %"
+        assert big(page, "Requests that were answered") == "100.0 %"
+        assert big(page, "Hosted spend") == "$0.0400"
+        assert page.locator(".figures", has_text="$0.1200 without the subnet").count() == 1
+        row = page.locator("#pipelines tbody tr").first.inner_text()
+        assert re.match(r"text-to-image\s+3\s+66\.7 %", row)
+
+
+def test_news_arrive_without_a_reload(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=1h")
+        expect(page.locator("#live")).to_have_text("live")
+        before = page.locator("#pipelines tbody tr").first.inner_text()
+        assert ask(url, "subnet").status_code == 200
+        expect(page.locator("#pipelines tbody tr").first).not_to_have_text(before, timeout=15_000)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_fits_and_can_be_read(browser: Browser, url: str, size: dict[str, int], scheme: str) -> None:
+    with tab(browser, url, viewport=size, color_scheme=scheme, reduced_motion="reduce") as page:
+        for view in VIEWS:
+            page.goto(f"/?range={view}")
+            assert page.locator("nav a[aria-current]").inner_text() == view
+            assert page.locator("figure svg").count() == 4
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert findings(page) == []
+
+
+def test_it_is_used_by_keyboard_alone(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=24h")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the figures"
+        for _ in range(2):
+            page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "1h"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**range=1h")
+        page.locator("#pipelines tbody a").first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**pipeline=text-to-image")
+        expect(page.locator("#charts-title")).to_contain_text("text-to-image, 1h")
+
+
+def test_what_others_have_written_stays_words(browser: Browser, url: str, subnet: SubnetGateway) -> None:
+    assert ask(url, "subnet", model=EVIL).status_code in (200, 502, 503)
+    with tab(browser, url) as page:
+        page.goto("/?range=1h")
+        expect(page.locator("#policy")).to_contain_text(EVIL)
+        expect(page.locator("#live")).to_have_text("live")
+        assert page.title().startswith("Spillway")
+        assert page.locator("main img").count() == 0
+    refused = httpx.get(f"{url}/", params={"range": EVIL})
+    assert refused.status_code == 400
+    assert "text/html" not in refused.headers["content-type"]
+
+
+def test_a_stream_that_fails_is_taken_up_again(browser: Browser, url: str) -> None:
+    with tab(browser, url, said=[]) as page:
+        page.route("**/api/dashboard/events*", lambda route: route.abort("connectionreset"))
+        page.goto("/?range=1h")
+        expect(page.locator("#live")).to_have_text("reconnecting")
+        page.unroute("**/api/dashboard/events*")
+        before = page.locator("#pipelines tbody tr").first.inner_text()
+        ask(url, "subnet")
+        expect(page.locator("#live")).to_have_text("live", timeout=20_000)
+        expect(page.locator("#pipelines tbody tr").first).not_to_have_text(before, timeout=20_000)
+
+
+def test_every_view_is_a_table_too(url: str) -> None:
+    answer = httpx.get(f"{url}/api/history", params={"range": "1h", "format": "csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sum(int(row["requests"]) for row in rows if row["pipeline"] == "text-to-image") >= 3
+
+
+def test_the_page_is_small_and_brings_all_it_needs(url: str, tmp_path: Path) -> None:
+    page = httpx.get(f"{url}/?range=90d")
+    loaded = [page, *(httpx.get(f"{url}/assets/{name}") for name in ("dashboard.css", "dashboard.js"))]
+    assert all(answer.status_code == 200 for answer in loaded)
+    assert sum(len(gzip.compress(answer.content)) for answer in loaded) < 200_000
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert re.findall(r"(?:src|href)=\"(https?:)?//", page.text) == []
