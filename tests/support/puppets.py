@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spillway.adapters.directory_files import DirectoryFiles
 from spillway.adapters.sqlite_jobs import SqliteJobs
 from spillway.domain import job_steps
-from spillway.domain.jobs import Hosted, Job, Problem
+from spillway.domain.jobs import Hosted, Job, Problem, Webhook
 from spillway.ports.jobs import Files, Jobs
 
 LEASE_S = 30.0
@@ -57,6 +58,11 @@ class Puppet:
     async def fail(self, job_id: str, code: str = "content_refused", message: str = "not this") -> Job:
         """Find that it can't be done."""
         return await self._saved(job_steps.failed(await self.job(job_id), time.time(), Problem(code, message)))
+
+    async def redirect_webhook(self, job_id: str, url: str) -> Job:
+        """Let its webhook lead elsewhere, as a name may that is resolved anew."""
+        job = await self.job(job_id)
+        return await self._saved(replace(job, webhook=Webhook(url), revision=job.revision + 1))
 
     async def job(self, job_id: str) -> Job:
         """As it is stored."""

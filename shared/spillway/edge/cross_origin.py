@@ -17,7 +17,7 @@ METHODS = b"GET, POST, DELETE"
 MAX_AGE_S = 600
 EXPOSED = (
     b"x-request-id, x-spillway-served-by, x-spillway-model, x-spillway-attempts, server-timing, retry-after, location, "
-    b"preference-applied, idempotent-replayed, www-authenticate"
+    b"preference-applied, idempotent-replayed, etag, www-authenticate"
 )
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9\-, ]{0,1000}")
 
