@@ -64,7 +64,7 @@ def test_round_that_leaves_something_is_503_with_the_reason(node: Anvil, tmp_pat
     with function(node.settings(tmp_path / "state.db", SPILLWAY_RPC_URL=dead)) as url:
         answer = called(url)
     assert answer.status_code == 503
-    assert "127.0.0.1 gave no answer" in answer.json()["problems"][0]
+    assert f"{dead.removeprefix('http://')} gave no answer" in answer.json()["problems"][0]
 
 
 def test_without_a_node_there_is_nothing_to_do(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ _REFUSED = frozenset({401, 403, 404, 405})
 
 
 class Node:
-    """A node at a URL, which is a secret as a rule: errors name its host alone. Connected on first use."""
+    """A node at a URL, which is a secret as a rule: errors name its host and port alone. Connected on first use."""
 
     def __init__(self, url: str, *, try_s: float = TRY_S):
-        self.name = urlsplit(url).hostname or "node"
+        self.name = urlsplit(url).netloc.rpartition("@")[2]
         self._provider = AsyncHTTPProvider(
             url, {"timeout": aiohttp.ClientTimeout(total=try_s, connect=CONNECT_S)}, exception_retry_configuration=None
         )

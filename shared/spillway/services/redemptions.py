@@ -32,8 +32,8 @@ Progress = Callable[[int, int, int], None]
 class Report:
     """What a round did: it has come to the block `scanned_to` of those up to `final`; `problems` kept it from all.
 
-    `skipped` says why there was none. `witnesses` is the smallest number of nodes that gave the same answer, 0 where
-    nothing was asked.
+    With `alarm` a person must look at them. `skipped` says why there was no round. `witnesses` is the smallest number
+    of nodes that gave the same answer, 0 where nothing was asked.
     """
 
     final: int | None = None
@@ -43,6 +43,7 @@ class Report:
     reorganised_from: int | None = None
     witnesses: int = 0
     problems: list[str] = field(default_factory=list)
+    alarm: bool = False
     skipped: str = ""
 
     @property
@@ -93,6 +94,7 @@ class Reader:
             await self._read(report, end if last is None else min(end, last), within_s, progress)
         except (ChainError, Conflict, StoreUnavailable) as error:
             report.problems.append(str(error))
+            report.alarm = isinstance(error, ChainWrong)
         _tell(report)
         return report
 
@@ -195,4 +197,4 @@ def _draft(change: Change) -> Draft:
 def _tell(report: Report) -> None:
     log.info("scanned to block %s: %d found, %d corrected", report.scanned_to, report.found, report.corrected)
     for problem in report.problems:
-        log.warning("%s", problem)
+        log.log(logging.ERROR if report.alarm else logging.WARNING, "%s", problem)
