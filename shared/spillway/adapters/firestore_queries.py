@@ -1,4 +1,4 @@
-"""The queries for jobs in Firestore. Each that asks for several fields needs a composite index in production, which
+"""The queries to Firestore. Each that asks for several fields needs a composite index in production, which
 Terraform makes from firestore_indexes.json of its module `state`; a test holds the two together.
 """
 
@@ -44,6 +44,11 @@ def changed_since(jobs: AsyncCollectionReference, at: float) -> AsyncQuery:
 def finished_before(jobs: AsyncCollectionReference, at: float) -> AsyncQuery:
     """Jobs that ended before `at`, the oldest first."""
     return jobs.where(filter=FieldFilter("finished_at", "<", at)).order_by("finished_at")
+
+
+def stamped_before(documents: AsyncCollectionReference, stamp: str) -> AsyncQuery:
+    """A folder's documents whose stamp comes before this one, the oldest first."""
+    return documents.where(filter=FieldFilter("stamp", "<", stamp)).order_by("stamp")
 
 
 def _of(jobs: AsyncCollectionReference, lane: str) -> AsyncQuery:

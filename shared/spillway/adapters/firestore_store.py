@@ -13,10 +13,11 @@ from typing import Any
 
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from google.cloud.firestore_v1.async_collection import AsyncCollectionReference
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
-from google.cloud.firestore_v1.base_query import FieldFilter
 
+from spillway.adapters import firestore_queries as queries
 from spillway.adapters.firestore_database import TIMEOUT_S, FirestoreDatabase
 from spillway.domain.documents import name_of, packed, unpacked
 from spillway.errors import Conflict
@@ -39,8 +40,7 @@ class FirestoreStore:
     async def list(self, folder: str) -> list[Document]:
         """All documents of a folder."""
         async with self._database.bounded():
-            collection = self._database.client.collection("spillway", folder, "documents")
-            return [_document(snapshot) async for snapshot in collection.stream(timeout=self._timeout_s)]
+            return [_document(snapshot) async for snapshot in self._folder(folder).stream(timeout=self._timeout_s)]
 
     async def write(self, folder: str, key: str, body: Mapping[str, Any]) -> Document:
         """Write the whole document."""
@@ -71,8 +71,7 @@ class FirestoreStore:
     async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
         """Documents that were last written before a time, by the clocks of those who wrote them."""
         async with self._database.bounded():
-            collection = self._database.client.collection("spillway", folder, "documents")
-            old = collection.where(filter=FieldFilter("stamp", "<", _time(before))).order_by("stamp").limit(limit)
+            old = queries.stamped_before(self._folder(folder), _time(before)).limit(limit)
             return [_document(snapshot) async for snapshot in old.stream(timeout=self._timeout_s)]
 
     async def close(self) -> None:
@@ -80,7 +79,10 @@ class FirestoreStore:
         await self._database.close()
 
     def _place(self, folder: str, key: str) -> AsyncDocumentReference:
-        return self._database.client.document("spillway", folder, "documents", name_of(key))
+        return self._folder(folder).document(name_of(key))
+
+    def _folder(self, folder: str) -> AsyncCollectionReference:
+        return self._database.client.collection("spillway", folder, "documents")
 
     def _only_over(self, version: str) -> Any:
         return self._database.only_over(DatetimeWithNanoseconds.from_rfc3339(version))  # type: ignore[no-untyped-call]
