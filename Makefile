@@ -47,6 +47,7 @@ bundle: ## Write build/NAME.zip for every function, as it is deployed
 
 bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/keys.py
 	$(BIN)/python benchmarks/policies/compare.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew

@@ -132,6 +132,13 @@ async def test_a_job_needs_the_scope_for_jobs_besides(door: Door) -> None:
         )  # fmt: skip
 
 
+async def test_a_refused_upload_is_not_read_and_the_connection_goes_on(door: Door) -> None:
+    upload = {"image": ("in.png", bytes(5_000_000), "image/png")}
+    for _ in range(3):
+        assert (await door.ask("POST", "/image-to-image", "nonsense", files=upload)).status_code == 401
+    assert (await door.ask("POST", "/llm", await door.key(), json=CHAT)).status_code == 200
+
+
 async def test_of_two_keys_in_one_request_neither_is_taken(door: Door) -> None:
     bearers = [("authorization", f"Bearer {await door.key()}") for _ in range(2)]
     assert (await door.ask("POST", "/llm", json=CHAT, headers=bearers)).status_code == 401

@@ -61,11 +61,14 @@ def create(
 def rotate(
     key_id: KeyId,
     grace: Annotated[str, typer.Option(help="How long the old secret works on: 0s, 30m, 24h, 7d.")] = "24h",
+    webhook_secret: Annotated[
+        bool, typer.Option("--webhook-secret", help="Replace the secret that signs webhooks too, at once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a key a new secret. Its id, and what belongs to it, stay."""
     grace_s = _seconds(grace)
-    _show_made(_with_keys(lambda keys: keys.rotate(key_id, grace_s)), as_json=as_json)
+    _show_made(_with_keys(lambda keys: keys.rotate(key_id, grace_s, webhooks=webhook_secret)), as_json=as_json)
 
 
 @app.command()

@@ -153,11 +153,18 @@ class Key:
         )
 
     def rotated(self, sha256: str, now: float, grace_s: float, by: str) -> "Key":
-        """With a new secret; the one before works for `grace_s` more, older ones for as long as they had."""
+        """With a new secret; the one before works for `grace_s` more, older ones for as long as they had.
+
+        Of more than `MOST_SECRETS` the oldest ends at once.
+        """
         older = [replace(one, until=now + grace_s if one.until is None else one.until) for one in self.secrets]
         working = [one for one in older if one.works(now)][1 - MOST_SECRETS :]
         changed = replace(self, secrets=(*working, Secret(sha256)))
         return changed.told(now, f"rotated, the old secret works for {grace_s:g} s more", by)
+
+    def signing(self, webhook_secret: str, now: float, by: str) -> "Key":
+        """With a new secret for webhooks, which sign with it from now on."""
+        return replace(self, webhook_secret=webhook_secret).told(now, "webhook secret replaced", by)
 
     def revoked(self, now: float, by: str) -> "Key":
         """Working no more."""

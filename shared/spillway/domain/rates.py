@@ -20,9 +20,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.domain.callers import Limits
+from spillway.errors import StoreUnavailable
 
+VERSION = 1
 HOLD_S = 2.0
 AHEAD_S = 1.0
+GAP_S = 0.5
+"""Between looks at a bucket where nobody waits, or there was nothing: one document takes few writes a second."""
 TAKER_S = 60.0
 WRONG_CLOCK_S = 60.0
 
@@ -37,12 +41,14 @@ class Bucket:
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Bucket":
-        """As `body` gives it."""
+        """As `body` gives it. Raises StoreUnavailable for a bucket of a later release."""
+        if body.get("version") != VERSION:
+            raise StoreUnavailable(f"the bucket has version {body.get('version')}, this release knows {VERSION}")
         return cls(body["level"], body["at"], body["takers"])
 
     def body(self) -> dict[str, Any]:
         """As `read` takes it."""
-        return {"level": self.level, "at": self.at, "takers": dict(self.takers)}
+        return {"version": VERSION, "level": self.level, "at": self.at, "takers": dict(self.takers)}
 
     def filled(self, limits: Limits, now: float) -> "Bucket":
         """With what has come in since. A clock that is behind adds nothing; one that was far ahead is not believed."""
@@ -76,7 +82,7 @@ class Allotment:
 
     def __init__(self) -> None:
         self.owed = 0
-        self.empty_until = float("-inf")
+        self.empty_until = self._quiet_until = float("-inf")
         self._held: deque[tuple[float, int]] = deque()
         self._second = self._asked = self._asked_before = 0
 
@@ -114,7 +120,9 @@ class Allotment:
 
     def is_low(self, now: float) -> bool:
         """Whether it is time to look at the bucket."""
-        return self.owed > 0 or (now >= self.empty_until and 2 * self.stock(now) < self._ahead())
+        return self.owed > 0 or (
+            now >= max(self.empty_until, self._quiet_until) and 2 * self.stock(now) < self._ahead()
+        )
 
     def _ahead(self) -> int:
         """Tokens to hold: as many as were asked for in a second, none where that is only one."""
@@ -134,7 +142,9 @@ class Allotment:
         if count > paid:
             self._held.append((now, count - paid))
         wait_s = left.seconds_to(limits)
-        self.empty_until = now + wait_s if wait_s else float("-inf")
+        gap_s = min(GAP_S, limits.burst / 2 / (limits.rate or math.inf))
+        self.empty_until = now + max(wait_s, gap_s) if wait_s else float("-inf")
+        self._quiet_until = now + gap_s
 
 
 def part(limits: Limits, instances: int) -> Limits:

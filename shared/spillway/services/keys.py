@@ -53,15 +53,19 @@ class Keys:
         await self._forget(now)
         return Made(key, token)
 
-    async def rotate(self, key_id: str, grace_s: float) -> Made:
-        """Give a key a new secret; the old one works for a while yet. Raises BadSettings for a key there is none of."""
+    async def rotate(self, key_id: str, grace_s: float, *, webhooks: bool = False) -> Made:
+        """Give a key a new secret, the old one works for a while yet; and `webhooks` too, at once.
+
+        Raises BadSettings for a key that there is none of.
+        """
         token = new_token(_id(key_id), secrets.token_bytes(32))
-        now = self._epoch()
+        now, webhook_secret = self._epoch(), new_webhook_secret(secrets.token_bytes(32))
 
         def change(key: Key) -> Key:
             if key.revoked_at is not None:
                 raise BadSettings(f"the key {key.id} is revoked: create a new one")
-            return key.rotated(hashed(token), now, grace_s, self._by)
+            changed = key.rotated(hashed(token), now, grace_s, self._by)
+            return changed.signing(webhook_secret, now, self._by) if webhooks else changed
 
         return Made(await self._change(key_id, change, "rotated"), token)
 

@@ -100,6 +100,14 @@ def test_a_second_rotation_does_not_lengthen_the_first_grace() -> None:
     assert [kept.opens(hashed(token(n)), 60.0) for n in (1, 2, 3)] == [False, True, True]
 
 
+def test_a_new_webhook_secret_signs_at_once_and_changes_nothing_else() -> None:
+    kept = key(token(1), webhook_secret="whsec_a")
+    changed = kept.signing("whsec_b", 5.0, "me")
+    assert changed.caller().secret == "whsec_b"
+    assert changed.opens(hashed(token(1)), 5.0)
+    assert [event.what for event in changed.events] == ["webhook secret replaced"]
+
+
 def test_secrets_and_events_are_bounded_and_the_newest_are_kept() -> None:
     kept = key(token(0))
     for n in range(1, 60):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spillway.domain.callers import Limits
 from spillway.domain.rates import HOLD_S, WRONG_CLOCK_S, Allotment, Bucket, full, part
+from spillway.errors import StoreUnavailable
 
 SKEW_S = 2.0
 
@@ -156,6 +157,20 @@ def test_a_clock_that_was_far_ahead_does_not_stop_the_bucket_for_ever() -> None:
 def test_a_bucket_is_kept_as_it_was() -> None:
     bucket = Bucket(1.5, 2.0, {"a": 1.0})
     assert Bucket.read(bucket.body()) == bucket
+    with pytest.raises(StoreUnavailable):
+        Bucket.read({**bucket.body(), "version": 2})
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(1000.0, 1000), (1000.0, 2), (20.0, 20)])
+def test_a_flood_does_not_look_at_the_bucket_at_every_token(rate: float, burst: int) -> None:
+    world = World(Limits(rate, burst), [0.0])
+    looks = 0
+    for tick in range(10_000):
+        world.now = 1000.0 + tick / 1000
+        before = world.bucket
+        world.serve(0)
+        looks += world.bucket is not before
+    assert looks <= 10 * max(8.0, 2 * rate / burst)
 
 
 def test_a_bucket_forgets_instances_that_took_nothing_lately() -> None:
