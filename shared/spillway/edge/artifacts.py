@@ -9,6 +9,8 @@ from spillway.ports import Artifact, Artifacts
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 YEAR_S = 31_536_000
+LARGEST_SIZED = 30 * 1024 * 1024
+"""Cloud Run refuses an answer of more than 32 MiB that names its length, and passes one on that comes in chunks."""
 
 
 class ArtifactsEndpoint:
@@ -41,6 +43,8 @@ class ArtifactsEndpoint:
             headers["content-range"] = f"bytes {start}-{end - 1}/{artifact.size}"
         if request.method == "HEAD":
             return Response(None, status, headers)
+        if end - start > LARGEST_SIZED:
+            del headers["content-length"]
         return StreamingResponse(self._artifacts.read(artifact, start, end), status, headers)
 
 
