@@ -27,6 +27,7 @@ SpillwayError
 │   ├── ChainTooMuch            a node would have answered to a smaller question
 │   └── ChainWrong              a node's answer can't be true, or nodes say different things: an alarm
 ├── Conflict                    a document is no longer, or not yet, the version that was to be replaced
+├── Postponed                   a job can't be tried by anybody just now, for no reason of its own
 ├── JobOver                     a job that has ended takes no further step
 ├── MessageGone                 the message that was to be filled was taken out of the channel
 └── MediaBroken                 a picture, video or sound that is not whole
@@ -195,6 +196,14 @@ class StoreUnavailable(SpillwayError):
 
 class QueueUnavailable(SpillwayError):
     """The queue can't be reached or was too slow. Whether the word went out is not known."""
+
+
+class Postponed(SpillwayError):
+    """A job has to wait for `pause_s` seconds: no money is left, or the subnet that alone may do it has no slot."""
+
+    def __init__(self, message: str, *, pause_s: float):
+        super().__init__(message)
+        self.pause_s = pause_s
 
 
 class JobOver(SpillwayError):

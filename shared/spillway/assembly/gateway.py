@@ -4,25 +4,29 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from starlette.types import ASGIApp
 
+from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.redemptions import open_kept
-from spillway.domain.jobs import Job
+from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
-from spillway.edge import internal
+from spillway.edge import hooks, internal
 from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.redemptions import redemptions_page
 from spillway.errors import BadSettings
+from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
 from spillway.services.overview import Overview
 from spillway.services.redemption_reports import RedemptionReports
 from spillway.services.subnet_door import OwnGates
+from spillway.services.wakes import Wakes
 from spillway.settings import Settings
 
 log = logging.getLogger("spillway")
@@ -35,7 +39,11 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
     """
     _check(settings)
     own, kept = inside(settings), open_kept(settings)
-    side = job_side(own, stop=_nothing_to_stop)
+    side, wakes = job_side(own, stop=stop_hosted(own)), Wakes()
+    always = (own.backends.exchange.keep_up, *beside) if beside else ()
+    if isinstance(side.queue, LocalQueue):
+        door = OwnGates(own.backends, own.keeper) if own.backends.subnet else None
+        always = (*always, partial(work_side(own, side, door, wakes).beside, side.queue))
 
     async def close() -> None:
         await side.close()
@@ -56,8 +64,8 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             public_url=settings.public_url,
             jobs=JobHouse(side.desk, side.views, side.changes, side.idempotency),
             close=close,
-            beside=(own.backends.exchange.keep_up, *beside) if beside else (),
-            side_doors=_side_doors(own, room),
+            beside=always,
+            side_doors=_side_doors(own, side, wakes, room),
             further={
                 "/api/redemptions": redemptions_page(RedemptionReports(kept.redemptions, monotonic=time.monotonic)),
                 **_dashboard(own, side).pages(),
@@ -75,10 +83,6 @@ def _dashboard(own: Inside, side: JobSide) -> Dashboard:
     )
 
 
-async def _nothing_to_stop(_: Job) -> None:
-    """No worker has started anything at a provider."""
-
-
 def _entrance(own: Inside) -> Entrance:
     proxied = bool(os.environ.get("K_SERVICE"))
     if own.settings.auth == "keys":
@@ -86,14 +90,17 @@ def _entrance(own: Inside) -> Entrance:
     return OpenEntrance(proxied=proxied)
 
 
-def _side_doors(own: Inside, room: Room) -> Mapping[str, ASGIApp]:
-    if own.settings.internal_key is None:
-        return {}
-    door, key = OwnGates(own.backends, own.keeper), own.settings.internal_key.get_secret_value()
-    return {
-        f"{internal.PATH}/{name}": internal.SubnetEndpoint(pipeline, door, room, key)
-        for name, pipeline in PIPELINES.items()
-    }
+def _side_doors(own: Inside, side: JobSide, wakes: Wakes, room: Room) -> Mapping[str, ASGIApp]:
+    doors: dict[str, ASGIApp] = {}
+    if own.settings.internal_key:
+        door, key = OwnGates(own.backends, own.keeper), own.settings.internal_key.get_secret_value()
+        for name, pipeline in PIPELINES.items():
+            doors[f"{internal.PATH}/{name}"] = internal.SubnetEndpoint(pipeline, door, room, key)
+    if own.settings.replicate_webhook_secret:
+        reports = Hooks(side.jobs, side.queue, wakes, epoch=time.time)
+        secret = own.settings.replicate_webhook_secret.get_secret_value()
+        doors[hooks.PATH] = hooks.ReplicateHook(reports, room, secret)
+    return doors
 
 
 def _check(settings: Settings) -> None:

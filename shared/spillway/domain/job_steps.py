@@ -47,10 +47,21 @@ def started(job: Job, now: float, served_by: str) -> Job:
     return _next(replace(_changed(job, now, "running", "started", served_by), served_by=served_by, tries=job.tries + 1))
 
 
-def starting(job: Job, hosted: Hosted) -> Job:
-    """A prediction is about to be created: from now on it is looked for before another one is."""
+def resumed(job: Job, now: float) -> Job:
+    """What was started at a provider is found again, and still under way."""
     _own(job)
-    return _next(job, hosted=hosted, usd=job.usd + hosted.usd)
+    assert job.hosted is not None  # noqa: S101 (only what was started is found)
+    provider = job.hosted.provider
+    return _next(replace(_changed(job, now, "running", "found-again", provider), served_by=provider))
+
+
+def starting(job: Job, hosted: Hosted) -> Job:
+    """A prediction is about to be created: from now on it is looked for before another one is.
+
+    Its `run` is the revision in which it is stored first, so no two starts of a job have the same.
+    """
+    _own(job)
+    return _next(job, hosted=replace(hosted, run=job.revision + 1), usd=job.usd + hosted.usd)
 
 
 def found(job: Job, ids: tuple[str, ...]) -> Job:

@@ -46,7 +46,8 @@ class Lease:
 class Hosted:
     """What was started at a hosted provider for a job: found again there by its ids, not started twice.
 
-    `ids` is empty while it isn't known whether the start has arrived. `progress` is the provider's own, 0 to 1.
+    `ids` is empty while it isn't known whether the start has arrived. `run` is what the provider names beside the job
+    when it reports, so that an earlier start isn't taken for this one. `progress` is the provider's own, 0 to 1.
     """
 
     provider: str
@@ -54,6 +55,8 @@ class Hosted:
     fallback: int
     began_at: float
     usd: float = 0.0
+    run: int = 0
+    parts: int = 1
     ids: tuple[str, ...] = ()
     progress: float | None = None
 

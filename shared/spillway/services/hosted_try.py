@@ -1,0 +1,246 @@
+"""A job at a hosted provider: paid for once, and found again after the worker that started it.
+
+What is about to be started is stored first, the ids right after. Between the two lies the gap: a worker that dies in it
+leaves a start of which nobody knows whether it arrived. Its successor waits for the provider's webhook, which closes
+most of the gap, and starts anew. Providers that tell no ids are one gap from the start to the answer.
+"""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from functools import partial
+
+from spillway.domain.job_steps import found, gone, resumed, started, starting
+from spillway.domain.jobs import Hosted, Job
+from spillway.domain.routes import Fallback
+from spillway.errors import CallerError, JobOver, MoneySpent, NoCapacity, Overflow, SpillwayError, TooSlow, Unreachable
+from spillway.ports import Attempt, Result
+from spillway.ports.running import Predictions
+from spillway.services.course import Course, seeded
+from spillway.services.spending import Reservation
+
+log = logging.getLogger("spillway")
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
+SILENCE_S = 60.0
+"""A provider that can't be asked for longer is left, and what runs there with it."""
+HOOK_S, LOOK_FOR_HOOK_S = 10.0, 1.0
+"""So long after a start its webhook is waited for, where the ids did not come another way."""
+LONGEST_REST_S = 60.0
+CREATE_S = 5.0
+"""A start that is under way when its worker has to stop is waited for, as its id is worth money."""
+KEEP_S = 30.0
+
+
+class HostedTry:
+    """The hosted providers' part in one run."""
+
+    def __init__(self, course: Course):
+        self._course = course
+        self._request = seeded(course.request, course.job.id)
+        self._money = course.means.backends.budget.of(course.terms.caller)
+
+    # What was started before.
+
+    async def again(self) -> Result | None:
+        """The result of what an earlier worker started; None where that came to nothing. Raises CallerError."""
+        hosted = self._course.job.hosted
+        if hosted is None:
+            return None
+        fallback = self._known(hosted)
+        predictions = self._course.means.predictions.get(hosted.provider)
+        if fallback is None or predictions is None or not await self._ids_known(hosted):
+            await self._give_up(hosted)
+            return None
+        await self._course.hold.step(partial(_resumed, now=self._course.now()))
+        try:
+            return await self._finished(predictions, fallback)
+        except Overflow as error:
+            self._course.failures.append((hosted.provider, error))
+            await self._came_to_nothing(fallback, error)
+            return None
+
+    def _known(self, hosted: Hosted) -> Fallback | None:
+        """The fallback that it was, unless the routes have changed meanwhile."""
+        for fallback in self._course.route.fallbacks:
+            if (fallback.provider, fallback.model) == (hosted.provider, hosted.model):
+                return fallback
+        return None
+
+    async def _ids_known(self, hosted: Hosted) -> bool:
+        return bool(hosted.ids) or await self._hook_brings_ids(hosted, hosted.began_at + HOOK_S)
+
+    async def _hook_brings_ids(self, hosted: Hosted, until: float) -> bool:
+        """Whether a webhook brings them until then, to this process or to another."""
+        course = self._course
+        if hosted.parts > 1 or course.means.hook(course.job, hosted.run) is None:
+            return False
+        while True:
+            job = await course.hold.refresh()
+            if _under_way(job).ids:
+                return True
+            if course.now() >= until:
+                return False
+            await course.means.wakes.wait(job.id, min(LOOK_FOR_HOOK_S, until - course.now()))
+
+    async def _give_up(self, hosted: Hosted) -> None:
+        """This is the gap: what was started may have arrived, and may be paid twice."""
+        course = self._course
+        log.warning("job %s may be paid twice: whether its start arrived is not known", course.job.id)
+        course.record.attempts.append(Attempt(hosted.provider, "lost", max(0.0, course.now() - hosted.began_at)))
+        course.record.usd += hosted.usd
+        await course.hold.step(gone)
+
+    # What is started now.
+
+    async def anew(self, place: int, fallback: Fallback) -> Result:
+        """Start a job there, and wait for its result, whose media are kept. Raises CallerError and Overflow."""
+        usd = self._request.pictures * fallback.usd_per_job
+        reservation = await self._reserved(usd)
+        try:
+            return await self._paid(place, fallback, usd)
+        except (Overflow, CallerError) as error:
+            if _unpaid(error):
+                self._money.release(reservation)
+            await self._came_to_nothing(fallback, error)
+            raise
+
+    async def _reserved(self, usd: float) -> Reservation:
+        money, priority = self._money, self._course.terms.priority
+        await money.prepare(usd, priority)
+        reservation = money.reserve(usd, self._course.now(), priority)
+        if reservation is None:
+            left_s = money.seconds_left(self._course.now(), usd, priority)
+            raise MoneySpent("the day's money for hosted inference is spent", retry_after_s=left_s)
+        return reservation
+
+    async def _paid(self, place: int, fallback: Fallback, usd: float) -> Result:
+        course, predictions = self._course, self._course.means.predictions.get(fallback.provider)
+        parts = predictions.parts(self._request, fallback) if predictions else 1
+        intent = Hosted(fallback.provider, fallback.model, place, course.now(), usd, parts=parts)
+        await course.hold.step(lambda job: starting(job, intent))
+        if predictions is None:
+            return await self._plainly(fallback)
+        await self._start(predictions, fallback)
+        return await self._finished(predictions, fallback)
+
+    async def _plainly(self, fallback: Fallback) -> Result:
+        """A provider that answers in one call and tells no id."""
+        await self._begins(fallback.provider)
+        provider, limit_s = self._course.means.backends.hosted[fallback.provider], self._limit_s(fallback)
+        try:
+            async with asyncio.timeout(limit_s):
+                result = await provider.infer(self._request, fallback, limit_s)
+        except TimeoutError as error:
+            raise TooSlow(f"no answer in {limit_s:.1f} s") from error
+        await self._keep(result)
+        self._note(fallback, None)
+        return result
+
+    async def _begins(self, provider: str) -> None:
+        await self._course.hold.step(lambda job: started(job, self._course.now(), provider))
+
+    def _limit_s(self, fallback: Fallback) -> float:
+        """Cold start and all; a job has time."""
+        usual_s = fallback.timeout or 2 * (self._course.route.deadline + fallback.cold_start)
+        return max(1.0, min(usual_s, self._course.job.expires_at - self._course.now()))
+
+    async def _start(self, predictions: Predictions, fallback: Fallback) -> None:
+        course, hosted = self._course, _under_way(self._course.job)
+        hook = course.means.hook(course.job, hosted.run)
+        creating = asyncio.ensure_future(
+            predictions.start(self._request, fallback, limit_s=self._limit_s(fallback), hook=hook)
+        )
+        try:
+            await self._store(predictions, await asyncio.shield(creating))
+        except asyncio.CancelledError:
+            with suppress(SpillwayError, TimeoutError):
+                async with asyncio.timeout(CREATE_S):
+                    await self._store(predictions, await asyncio.shield(creating))
+            raise
+        except Overflow as error:
+            # A call that broke off may have arrived: then a webhook says so.
+            if _unpaid(error) or not await self._hook_brings_ids(hosted, course.now() + HOOK_S):
+                raise
+        await self._begins(fallback.provider)
+
+    async def _store(self, predictions: Predictions, ids: tuple[str, ...]) -> None:
+        """The ids, at once; where the job was canceled meanwhile, so are they."""
+        try:
+            job = await self._course.hold.step(lambda job: found(job, ids))
+        except JobOver:
+            await predictions.cancel(ids)
+            raise
+        if _under_way(job).ids != ids:
+            await predictions.cancel(ids)
+
+    # What is under way.
+
+    async def _finished(self, predictions: Predictions, fallback: Fallback) -> Result:
+        """Look until it has ended, and keep what it gave."""
+        hosted = _under_way(self._course.job)
+        try:
+            result = await self._watched(predictions, hosted, fallback)
+        except (TooSlow, Unreachable):
+            await predictions.cancel(hosted.ids)
+            raise
+        await self._keep(result)
+        self._note(fallback, None)
+        return result
+
+    async def _watched(self, predictions: Predictions, hosted: Hosted, fallback: Fallback) -> Result:
+        course, pause_s = self._course, FIRST_LOOK_S
+        heard_at = course.now()
+        until = max(hosted.began_at + self._limit_s(fallback), heard_at + LONGEST_LOOK_S)
+        while course.now() <= until:
+            try:
+                look = await predictions.look(hosted.ids, self._request, fallback)
+            except Overflow:
+                if course.now() - heard_at > SILENCE_S:
+                    raise
+            else:
+                heard_at = course.now()
+                if look.error:
+                    raise look.error
+                if look.result:
+                    return look.result
+                await course.hold.tell(look.progress)
+            await course.means.wakes.wait(course.job.id, pause_s * random.uniform(0.8, 1.2))
+            pause_s = min(1.5 * pause_s, LONGEST_LOOK_S)
+        raise TooSlow(f"{hosted.provider} has not ended it in time")
+
+    async def _keep(self, result: Result) -> None:
+        course = self._course
+        await course.means.keeper.keep(
+            result, course.request.pipeline, public_url=course.terms.public_url, hosted=True, left_s=KEEP_S
+        )
+
+    # How it ended.
+
+    async def _came_to_nothing(self, fallback: Fallback, error: SpillwayError) -> None:
+        """The record says so, and the job: nothing of it is looked for any more."""
+        self._note(fallback, error)
+        if isinstance(error, Overflow) and error.retry_after_s:
+            backends = self._course.means.backends
+            backends.resting[fallback.place] = backends.monotonic() + min(error.retry_after_s, LONGEST_REST_S)
+        await self._course.hold.step(partial(gone, refund=_unpaid(error)))
+
+    def _note(self, fallback: Fallback, error: SpillwayError | None) -> None:
+        hosted = _under_way(self._course.job)
+        self._course.note(fallback.provider, error, hosted.began_at, fallback.place)
+        self._course.record.usd += 0.0 if _unpaid(error) else hosted.usd
+
+
+def _under_way(job: Job) -> Hosted:
+    assert job.hosted is not None  # noqa: S101 (asked of jobs whose start is stored)
+    return job.hosted
+
+
+def _unpaid(error: SpillwayError | None) -> bool:
+    """Whether a provider has surely not begun: it turned the job away, or never heard of it."""
+    return isinstance(error, NoCapacity) and not (isinstance(error, Unreachable) and error.arrived)
+
+
+def _resumed(job: Job, *, now: float) -> Job:
+    return resumed(job, now) if job.status != "running" else job

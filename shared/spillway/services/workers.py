@@ -1,0 +1,174 @@
+"""A worker: takes up the jobs that it is told of, runs them under a lease, and writes how they end.
+
+A job whose worker stops in order is handed back, and one whose worker dies is taken up by another when its lease ends.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from spillway.domain.job_steps import MOST_FAILURES, failed, failed_once, handed_back, put_off
+from spillway.domain.jobs import Job, Problem
+from spillway.errors import (
+    CallerError,
+    Conflict,
+    JobOver,
+    NobodyAnswered,
+    Postponed,
+    QueueUnavailable,
+    SpillwayError,
+    StoreUnavailable,
+)
+from spillway.ports import Clock
+from spillway.ports.jobs import Files, Jobs, Queue
+from spillway.services.claiming import Claims
+from spillway.services.holding import LEASE_S, RENEW_S, Hold, Step
+from spillway.services.running import Running
+from spillway.services.webhooks import Deliveries
+
+log = logging.getLogger("spillway")
+
+HAND_BACK_S = 5.0
+"""Of the ten seconds that a process has to stop."""
+STORE_PAUSE_S = 15.0
+NEAR_S = 20.0
+"""A job that may be tried again this soon is waited for by who had it; later ones are told of by a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a worker finds jobs and leaves them."""
+
+    jobs: Jobs
+    queue: Queue
+    files: Files
+    deliveries: Deliveries
+    claims: Claims
+
+
+class Worker:
+    """One process's worker. `epoch` is the clock that processes share."""
+
+    def __init__(
+        self, desk: Desk, running: Running, *, epoch: Clock, lease_s: float = LEASE_S, renew_s: float = RENEW_S
+    ):
+        self._desk, self._running, self._epoch = desk, running, epoch
+        self._lease_s, self._renew_s = lease_s, renew_s
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def busy(self) -> int:
+        """How many jobs it has in hand."""
+        return len(self._at_work)
+
+    async def work(self, lane: str, job_id: str) -> None:
+        """One job is due in a lane: take up the lane's first, whichever it is, and run it to where it can go.
+
+        Raises Conflict and StoreUnavailable where none could be taken up.
+        """
+        while not self._stopping and (job := await self._desk.claims.take(lane)):
+            left = await self._have(job)
+            if left is None or left.over or left.not_before - self._epoch() > NEAR_S:
+                return
+            await asyncio.sleep(max(0.0, left.not_before - self._epoch()))
+
+    async def stop(self) -> None:
+        """Take up nothing more, and hand back what is in hand; bounded in time."""
+        self._stopping = True
+        for task in list(self._at_work):
+            task.cancel()
+        if self._at_work:
+            await asyncio.wait(self._at_work, timeout=2 * HAND_BACK_S)
+
+    async def _have(self, job: Job) -> Job | None:
+        """A job under its lease; what it is afterwards, None where it is not ours any more."""
+        hold = Hold(self._desk.jobs, job, epoch=self._epoch, lease_s=self._lease_s, renew_s=self._renew_s)
+        work, keep = asyncio.create_task(self._to_its_end(hold)), asyncio.create_task(hold.keep())
+        self._at_work.add(work)
+        try:
+            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            return hold.job if work.done() and not work.cancelled() else None
+        finally:
+            await _ended(keep)
+            await _ended(work)
+            self._at_work.discard(work)
+
+    async def _to_its_end(self, hold: Hold) -> None:
+        """Run a job, and write what it comes to."""
+        try:
+            step = await self._run(hold)
+            job = await hold.step(step) if step else hold.job
+            if job.over:
+                await self._leave(job)
+        except asyncio.CancelledError:
+            await self._hand_back(hold)
+            raise
+        except (JobOver, Conflict) as error:
+            log.info("dropped: %s", error)
+        except StoreUnavailable as error:
+            log.warning("job %s is left until its lease ends: %s", hold.job.id, error)
+
+    async def _run(self, hold: Hold) -> Step | None:
+        """The step that is to be taken; None where the job has succeeded."""
+        job, left_s = hold.job, hold.job.expires_at - self._epoch()
+        if job.worn_out:
+            return self._fails("worn_out", "it was taken up and lost too often")
+        try:
+            async with asyncio.timeout(left_s) as time:
+                await self._running.run(hold)
+        except TimeoutError:
+            if not time.expired():
+                raise
+            await self._running.drop(hold.job)
+            return self._fails("expired", "its time was over before anybody could do it")
+        except (JobOver, Conflict):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a run comes to is written into the job)
+            return self._after(error, hold.job)
+        return None
+
+    def _after(self, error: Exception, job: Job) -> Step:
+        """What an error means for the job."""
+        if isinstance(error, CallerError):
+            return self._fails(error.code, error.message)
+        if isinstance(error, Postponed | StoreUnavailable):
+            pause_s = error.pause_s if isinstance(error, Postponed) else STORE_PAUSE_S
+            log.info("job %s waits for %.0f s: %s", job.id, pause_s, error)
+            return lambda job: put_off(job, self._epoch(), pause_s)
+        problem = Problem("no_capacity", str(error))
+        if not isinstance(error, NobodyAnswered):
+            log.error("job %s failed inside", job.id, exc_info=error)
+            problem = Problem("internal_error", "something went wrong here")
+        return lambda job: failed_once(job, self._epoch(), problem)
+
+    def _fails(self, code: str, message: str) -> Step:
+        return lambda job: failed(job, self._epoch(), Problem(code, message))
+
+    async def _leave(self, job: Job) -> None:
+        """A job has ended: its caller hears of it, and what was kept for running it is removed."""
+        self._desk.deliveries.finished(job)
+        try:
+            await self._desk.files.remove(job.input)
+            if job.failures >= MOST_FAILURES:
+                await self._desk.queue.dead(job)
+        except (StoreUnavailable, QueueUnavailable) as error:
+            log.warning("job %s has ended, but: %s", job.id, error)
+
+    async def _hand_back(self, hold: Hold) -> None:
+        """Let the next one take it up at once. Where that can't be written in time, its lease ends by itself."""
+        if hold.job.over or hold.job.lease is None:
+            return
+        with suppress(SpillwayError, TimeoutError):
+            async with asyncio.timeout(HAND_BACK_S):
+                job = await hold.step(lambda job: handed_back(job, self._epoch()))
+                await self._desk.queue.tell(job.lane, job.id)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel, and wait until it has cleaned up; what became of it is known already."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
