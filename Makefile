@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test lint bundle bench lock clean
+.PHONY: help setup demo test lint bundle sbom audit bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ lint: setup ## ruff, mypy and the import contracts
 
 bundle: ## Write build/NAME.zip for every function, as it is deployed
 	$(PYTHON) infra/bundle.py
+
+sbom: setup ## Write build/sbom (CycloneDX, one for each function) and docs/licences.md
+	$(BIN)/python -m supply_chain.sbom
+
+audit: setup ## Ask what is known against the locked packages; fails where no database can be asked
+	$(BIN)/python -m supply_chain.audit
 
 bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py

@@ -4,7 +4,13 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["support.browser", "support.buckets", "support.emulators", "support.terraform"]
+pytest_plugins = [
+    "support.browser",
+    "support.buckets",
+    "support.emulators",
+    "support.environments",
+    "support.terraform",
+]
 
 # A landing must not depend on luck: CI draws the same examples each time, everybody else new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)

@@ -3,12 +3,10 @@
 import compileall
 import os
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -17,7 +15,6 @@ import pytest
 import bundle
 from support.front_door import free_port
 
-UV = Path(sys.executable).with_name("uv")
 NAMES = bundle.names()
 START_S = 60.0
 
@@ -54,43 +51,17 @@ def test_every_file_compiles(name: str, unpacked: Path) -> None:
     assert compileall.compile_dir(unpacked / name, quiet=1, force=True)
 
 
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> dict[str, Path]:
-    """For each function an environment that holds its hashed requirements and nothing else; equal ones are one."""
-    made: dict[str, Path] = {}
-    found: dict[str, Path] = {}
-    for name in NAMES:
-        requirements = unpacked / name / "requirements.txt"
-        digest = sha256(requirements.read_bytes()).hexdigest()
-        if digest not in made:
-            made[digest] = tmp_path_factory.mktemp("environment")
-            _install(requirements, made[digest])
-        found[name] = made[digest]
-    return found
-
-
-def _install(requirements: Path, into: Path) -> None:
-    subprocess.run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, into], check=True)
-    subprocess.run(
-        [
-            UV, "pip", "install", "--quiet", "--require-hashes", "--no-deps",
-            "--python", into / "bin/python", "--requirement", requirements,
-        ],
-        check=True,
-    )  # fmt: skip
-
-
 @contextmanager
-def started(name: str, folder: Path, environment: Path) -> Iterator[str]:
+def started(name: str, folder: Path, python: Path) -> Iterator[str]:
     """The function under the bare command, in its own folder, with nothing of this repository on its path."""
     port = free_port()
     variables = {
-        "PATH": f"{environment / 'bin'}{os.pathsep}{os.defpath}",
+        "PATH": f"{python.parent}{os.pathsep}{os.defpath}",
         "PORT": str(port),
         "FUNCTION_TARGET": name,
         "SPILLWAY_STATE": f"sqlite:///{folder.parent}/{name}.db",
     }
-    process = subprocess.Popen([environment / "bin/functions-framework"], cwd=folder, env=variables)
+    process = subprocess.Popen([python.with_name("functions-framework")], cwd=folder, env=variables)
     try:
         yield _answering(process, f"http://127.0.0.1:{port}/")
     finally:
