@@ -28,11 +28,25 @@ locals {
       cpu_between_requests = true
       # Whoever is not asked for a key must be somebody whom Google has checked.
       callers = var.auth == "keys" ? ["allUsers"] : var.gateway_callers
-      secrets = ["REPLICATE_API_TOKEN"]
+      secrets = ["REPLICATE_API_TOKEN", "SPILLWAY_REPLICATE_WEBHOOK_SECRET", "SPILLWAY_WEBHOOK_SECRET"]
       environment = {
-        SPILLWAY_ARTIFACTS = "file:///tmp/artifacts"
-        SPILLWAY_AUTH      = var.auth
+        SPILLWAY_ARTIFACTS     = "file:///tmp/artifacts"
+        SPILLWAY_AUTH          = var.auth
+        SPILLWAY_MAX_LISTENERS = "800"
+        SPILLWAY_QUEUE         = "pubsub://${var.project}"
       }
+    }
+
+    redemptions = {
+      description   = "Every minute: winning tickets from the chain, each stored once with its announcement."
+      concurrency   = 1
+      cpu           = "1"
+      memory        = "512Mi"
+      timeout_s     = 120
+      max_instances = 1
+      schedule      = "* * * * *"
+      # A node's address holds the key of who pays for it.
+      secrets = ["SPILLWAY_RPC_URL"]
     }
 
     redemptions = {
@@ -54,7 +68,7 @@ locals {
   }
 
   # What all of them are told.
-  environment = {
+  environment = merge(var.settings, {
     for name, value in {
       SPILLWAY_FALLBACK_USD_PER_DAY = var.fallback_usd_per_day
       SPILLWAY_ROUTES               = var.routes_secret == null ? null : local.routes_file
@@ -62,7 +76,7 @@ locals {
       SPILLWAY_SUBNET_CLI_URL       = var.subnet_cli_url
       SPILLWAY_SUBNET_URL           = var.subnet_url
     } : name => tostring(value) if value != null
-  }
+  })
 
   routes_file = "/etc/spillway/routes.toml"
 }

@@ -163,6 +163,17 @@ variable "secrets" {
   }
 }
 
+variable "settings" {
+  description = "Further settings of docs/settings.md, the same for all functions. Nothing secret."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^SPILLWAY_[A-Z_]+$", name)) && !can(regex("SECRET|TOKEN|WEBHOOK|RPC", name))])
+    error_message = "settings must be names that begin with SPILLWAY_; what is secret belongs in `secrets`."
+  }
+}
+
 variable "subnet_cli_url" {
   description = "CLI port of the on-chain subnet gateway; null where it can't be reached."
   type        = string

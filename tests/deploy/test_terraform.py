@@ -15,13 +15,26 @@ from support.terraform import Terraform, resources
 
 Resources = dict[str, list[dict[str, Any]]]
 ENVIRONMENTS = ("dev", "prod")
+# Every secret setting, with a value of its form.
+SECRETS = {
+    "REPLICATE_API_TOKEN": "r8_something",
+    "SPILLWAY_REPLICATE_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
+    "SPILLWAY_RPC_URL": "https://node.example/key",
+    "SPILLWAY_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
+    "TENSORDOCK_API_TOKEN": "something",
+}
+VARIABLES = (
+    "-no-color",
+    "-var=subnet_url=http://subnet.example:9935",
+    "-var=secrets=" + json.dumps({name: name.lower().replace("_", "-") for name in SECRETS}),
+)
 
 
 @pytest.fixture(scope="module")
 def applied(terraform: Terraform) -> Resources:
     """The resources of dev after an apply, by type."""
     where = terraform.fresh("environments/dev")
-    terraform.run(where, "apply", "-auto-approve", "-no-color", "-var=subnet_url=http://subnet.example:9935")
+    terraform.run(where, "apply", "-auto-approve", *VARIABLES)
     found: Resources = {}
     for resource in resources(terraform.json(where)["values"]["root_module"]):
         found.setdefault(resource["type"], []).append({**resource["values"], "address": resource["address"]})
@@ -75,7 +88,7 @@ def test_function_starts_with_the_settings_that_it_is_given(
 ) -> None:
     (function,) = [one for one in applied["google_cloudfunctions2_function"] if one["name"] == name]
     service = function["service_config"][0]
-    secrets = {secret["key"]: "a-secret" for secret in service["secret_environment_variables"]}
+    secrets = {secret["key"]: SECRETS[secret["key"]] for secret in service["secret_environment_variables"]}
     ran = subprocess.run(
         [sys.executable, "-c", "import main"],
         cwd=terraform.unpacked(name),
@@ -99,6 +112,20 @@ def test_only_who_asks_for_keys_is_public(applied: Resources) -> None:
     assert public == asking
 
 
+def test_every_secret_is_for_some_function(applied: Resources) -> None:
+    services = [function["service_config"][0] for function in applied["google_cloudfunctions2_function"]]
+    given = {secret["key"] for service in services for secret in service["secret_environment_variables"]}
+    assert given == set(SECRETS)
+
+
+def test_listeners_leave_room_for_requests(applied: Resources) -> None:
+    (gateway,) = [one for one in applied["google_cloudfunctions2_function"] if one["name"] == "gateway"]
+    service = gateway["service_config"][0]
+    listeners = int(service["environment_variables"]["SPILLWAY_MAX_LISTENERS"])
+    assert listeners < service["max_instance_request_concurrency"] == 1000
+    assert service["max_instance_count"] == 1
+
+
 def test_front_door_is_given_its_processor_between_requests(terraform: Terraform, applied: Resources) -> None:
     assert applied
     assert terraform.said == [
@@ -109,7 +136,6 @@ def test_front_door_is_given_its_processor_between_requests(terraform: Terraform
 def test_second_plan_is_empty_and_destroy_leaves_nothing(terraform: Terraform, applied: Resources) -> None:
     where = "environments/dev"
     assert applied
-    plan = ("plan", "-detailed-exitcode", "-no-color", "-var=subnet_url=http://subnet.example:9935")
-    assert "No changes." in terraform.run(where, *plan)
-    terraform.run(where, "destroy", "-auto-approve", "-no-color")
+    assert "No changes." in terraform.run(where, "plan", "-detailed-exitcode", *VARIABLES)
+    terraform.run(where, "destroy", "-auto-approve", *VARIABLES)
     assert "values" not in terraform.json(where)
