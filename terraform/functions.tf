@@ -30,7 +30,7 @@ locals {
       callers = var.auth == "keys" ? ["allUsers"] : var.gateway_callers
       secrets = ["REPLICATE_API_TOKEN", "SPILLWAY_REPLICATE_WEBHOOK_SECRET", "SPILLWAY_WEBHOOK_SECRET"]
       environment = {
-        SPILLWAY_ARTIFACTS     = "file:///tmp/artifacts"
+        SPILLWAY_ARTIFACTS     = "gs://${local.artifacts}"
         SPILLWAY_AUTH          = var.auth
         SPILLWAY_MAX_LISTENERS = "800"
         SPILLWAY_QUEUE         = "pubsub://${var.project}"

@@ -55,6 +55,17 @@ variable "chain" {
   }
 }
 
+variable "cors_origins" {
+  description = "Origins whose pages may fetch results from the bucket itself, by signed addresses."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for origin in var.cors_origins : can(regex("^https?://[^/]+$", origin))])
+    error_message = "cors_origins must be origins such as https://app.example, without a path."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether `destroy` spares what money and callers depend on: the database and the results."
   type        = bool

@@ -1,4 +1,4 @@
-# Inputs and results: private, given out by signed addresses, and gone by themselves.
+# Inputs and results: private, given out by the front door, and gone by themselves.
 
 resource "google_storage_bucket" "artifacts" {
   # checkov:skip=CKV_GCP_62: Usage logs are superseded by Cloud Audit Logs, and the front door logs each result that it gives out.
@@ -28,6 +28,21 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
+  dynamic "lifecycle_rule" {
+    for_each = var.days_since_kept
+
+    content {
+      action {
+        type = "Delete"
+      }
+
+      condition {
+        days_since_custom_time = lifecycle_rule.value
+        matches_prefix         = [lifecycle_rule.key]
+      }
+    }
+  }
+
   # An upload that was begun and left is no object yet, so that no rule above takes it.
   lifecycle_rule {
     action {
@@ -44,11 +59,16 @@ resource "google_storage_bucket" "artifacts" {
     retention_duration_seconds = 0
   }
 
-  cors {
-    origin          = var.cors_origins
-    method          = ["GET", "HEAD", "PUT"]
-    response_header = ["Content-Type", "Content-Length", "Content-Range", "ETag"]
-    max_age_seconds = 3600
+  # For pages that are given signed addresses; the front door's own answers have its own rules.
+  dynamic "cors" {
+    for_each = length(var.cors_origins) == 0 ? [] : [var.cors_origins]
+
+    content {
+      origin          = cors.value
+      method          = ["GET", "HEAD", "PUT"]
+      response_header = ["Content-Type", "Content-Range", "ETag"]
+      max_age_seconds = 3600
+    }
   }
 }
 
@@ -58,13 +78,4 @@ resource "google_storage_bucket_iam_member" "user" {
   bucket = google_storage_bucket.artifacts.name
   role   = "roles/storage.objectUser"
   member = each.value
-}
-
-# A function signs addresses with its own account's key, which it never sees.
-resource "google_service_account_iam_member" "signs" {
-  for_each = var.signers
-
-  service_account_id = "projects/${var.project}/serviceAccounts/${each.value}"
-  role               = "roles/iam.serviceAccountTokenCreator"
-  member             = "serviceAccount:${each.value}"
 }

@@ -1,6 +1,7 @@
 variable "cors_origins" {
-  description = "Origins whose pages may fetch results and send inputs."
-  type        = list(string)
+  description = "Origins whose pages may fetch and send objects by signed addresses."
+  type        = set(string)
+  default     = []
 }
 
 variable "days" {
@@ -9,6 +10,16 @@ variable "days" {
 
   validation {
     condition     = alltrue([for prefix, days in var.days : endswith(prefix, "/") && days >= 1])
+    error_message = "A prefix ends with / and its objects live a day or more."
+  }
+}
+
+variable "days_since_kept" {
+  description = "Days that objects are kept after the last time that they were asked to be (their custom time): prefix to days."
+  type        = map(number)
+
+  validation {
+    condition     = alltrue([for prefix, days in var.days_since_kept : endswith(prefix, "/") && days >= 1])
     error_message = "A prefix ends with / and its objects live a day or more."
   }
 }
@@ -37,11 +48,6 @@ variable "name" {
 variable "project" {
   description = "Project id."
   type        = string
-}
-
-variable "signers" {
-  description = "Who signs addresses: function to its account's e-mail."
-  type        = map(string)
 }
 
 variable "users" {

@@ -1,17 +1,16 @@
 mock_provider "google" {}
 
 variables {
-  cors_origins        = ["https://gif.example"]
   days                = { "inputs/" = 1, "results/" = 7 }
+  days_since_kept     = { "artifacts/" = 7 }
   deletion_protection = true
   location            = "us-central1"
   name                = "spillway-test-artifacts"
   project             = "spillway-test"
-  signers             = { gateway = "spillway-gateway@spillway-test.iam.gserviceaccount.com" }
   users               = { gateway = "serviceAccount:spillway-gateway@spillway-test.iam.gserviceaccount.com" }
 }
 
-run "nobody_reads_it_without_a_signed_address" {
+run "it_never_becomes_public" {
   command = plan
 
   assert {
@@ -21,14 +20,14 @@ run "nobody_reads_it_without_a_signed_address" {
 }
 
 run "what_is_kept_is_kept_for_as_long_as_is_said" {
-  command = plan
+  assert {
+    condition     = { for rule in google_storage_bucket.artifacts.lifecycle_rule : one(rule.condition[0].matches_prefix) => rule.condition[0].age if contains(["inputs/", "results/"], try(one(rule.condition[0].matches_prefix), "")) } == { "inputs/" = 1, "results/" = 7 }
+    error_message = "Inputs or results are kept for longer, or for less."
+  }
 
   assert {
-    condition = {
-      for rule in google_storage_bucket.artifacts.lifecycle_rule :
-      one(rule.condition[0].matches_prefix) => rule.condition[0].age if rule.action[0].type == "Delete"
-    } == { "inputs/" = 1, "results/" = 7 }
-    error_message = "Something is kept for longer, or for less."
+    condition     = [for rule in google_storage_bucket.artifacts.lifecycle_rule : rule.condition[0].days_since_custom_time if try(one(rule.condition[0].matches_prefix), "") == "artifacts/"] == [7]
+    error_message = "Kept results live for longer, or for less."
   }
 
   assert {
@@ -37,12 +36,25 @@ run "what_is_kept_is_kept_for_as_long_as_is_said" {
   }
 }
 
-run "a_function_signs_as_itself_alone" {
+run "other_pages_may_fetch_it_where_they_are_named_only" {
   command = plan
 
   assert {
-    condition     = google_service_account_iam_member.signs["gateway"].member == "serviceAccount:${var.signers.gateway}" && endswith(google_service_account_iam_member.signs["gateway"].service_account_id, "/${var.signers.gateway}")
-    error_message = "A function may sign as another."
+    condition     = length(google_storage_bucket.artifacts.cors) == 0
+    error_message = "Pages that nobody named may fetch it."
+  }
+}
+
+run "named_pages_may_fetch_and_send" {
+  command = plan
+
+  variables {
+    cors_origins = ["https://gif.example"]
+  }
+
+  assert {
+    condition     = one(google_storage_bucket.artifacts.cors).origin == tolist(["https://gif.example"])
+    error_message = "The page is not let in."
   }
 }
 
