@@ -33,8 +33,18 @@ locals {
         SPILLWAY_ARTIFACTS     = "gs://${local.artifacts}"
         SPILLWAY_AUTH          = var.auth
         SPILLWAY_MAX_LISTENERS = "800"
-        SPILLWAY_QUEUE         = "pubsub://${var.project}"
       }
+    }
+
+    notifier = {
+      description = "Announces in Discord what waits in the outbox, whenever Pub/Sub says that something may."
+      # Announcements are told in their order, by one at a time.
+      concurrency   = 1
+      cpu           = "1"
+      memory        = "512Mi"
+      timeout_s     = 120
+      max_instances = 1
+      secrets       = ["SPILLWAY_DISCORD_WEBHOOK_URL"]
     }
 
     redemptions = {
@@ -47,6 +57,17 @@ locals {
       schedule      = "* * * * *"
       # A node's address holds the key of who pays for it.
       secrets = ["SPILLWAY_RPC_URL"]
+    }
+
+    notifier = {
+      description = "Announces in Discord what waits in the outbox, whenever Pub/Sub says that something may."
+      # Announcements are told in their order, by one at a time.
+      concurrency   = 1
+      cpu           = "1"
+      memory        = "512Mi"
+      timeout_s     = 120
+      max_instances = 1
+      secrets       = ["SPILLWAY_DISCORD_WEBHOOK_URL"]
     }
 
     redemptions = {
@@ -71,6 +92,7 @@ locals {
   environment = merge(var.settings, {
     for name, value in {
       SPILLWAY_FALLBACK_USD_PER_DAY = var.fallback_usd_per_day
+      SPILLWAY_QUEUE                = "pubsub://${var.project}"
       SPILLWAY_ROUTES               = var.routes_secret == null ? null : local.routes_file
       SPILLWAY_STATE                = "firestore://${var.project}/${local.database}"
       SPILLWAY_SUBNET_CLI_URL       = var.subnet_cli_url

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import bundle
+from google_stand_in.values import PROJECT_NUMBER
 from support.front_door import ROOT
 from support.terraform import Terraform, resources
 
@@ -18,6 +19,7 @@ ENVIRONMENTS = ("dev", "prod")
 # Every secret setting, with a value of its form.
 SECRETS = {
     "REPLICATE_API_TOKEN": "r8_something",
+    "SPILLWAY_DISCORD_WEBHOOK_URL": "https://discord.example/api/webhooks/1/something",
     "SPILLWAY_REPLICATE_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
     "SPILLWAY_RPC_URL": "https://node.example/key",
     "SPILLWAY_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
@@ -116,6 +118,36 @@ def test_every_secret_is_for_some_function(applied: Resources) -> None:
     services = [function["service_config"][0] for function in applied["google_cloudfunctions2_function"]]
     given = {secret["key"] for service in services for secret in service["secret_environment_variables"]}
     assert given == set(SECRETS)
+
+
+def test_what_is_not_delivered_is_laid_aside_and_kept(applied: Resources) -> None:
+    subscriptions = applied["google_pubsub_subscription"]
+    pushing = [one for one in subscriptions if one["push_config"]]
+    kept = {one["topic"] for one in subscriptions if not one["push_config"]}
+    assert {one["dead_letter_policy"][0]["max_delivery_attempts"] for one in pushing} == {5}
+    assert {one["dead_letter_policy"][0]["dead_letter_topic"] for one in pushing} == kept
+
+
+def test_pushes_and_calls_by_the_clock_carry_the_token_that_their_function_takes(applied: Resources) -> None:
+    pushes = [one["push_config"][0] for one in applied["google_pubsub_subscription"] if one["push_config"]]
+    calls = [one["http_target"][0] for one in applied["google_cloud_scheduler_job"]]
+    brought = {
+        (call.get("push_endpoint") or call["uri"]): (
+            call["oidc_token"][0]["service_account_email"],
+            call["oidc_token"][0]["audience"],
+        )
+        for call in [*pushes, *calls]
+    }
+    services = {one["name"]: one["service_config"][0] for one in applied["google_cloudfunctions2_function"]}
+    inside = {name: one for name, one in services.items() if one["ingress_settings"] == "ALLOW_INTERNAL_ONLY"}
+    assert brought == {
+        f"https://{name}-{PROJECT_NUMBER}.us-central1.run.app": (
+            one["environment_variables"]["SPILLWAY_PUSH_ACCOUNT"],
+            one["environment_variables"]["SPILLWAY_PUSH_AUDIENCE"],
+        )
+        for name, one in inside.items()
+    }
+    assert set(services) - set(inside) == {"gateway"}
 
 
 def test_listeners_leave_room_for_requests(applied: Resources) -> None:

@@ -60,7 +60,7 @@ resource "google_pubsub_topic" "dead" {
 resource "google_pubsub_subscription" "dead" {
   project = var.project
   name    = "${var.name}-dead"
-  topic   = google_pubsub_topic.dead.name
+  topic   = google_pubsub_topic.dead.id
   labels  = var.labels
 
   ack_deadline_seconds       = 60

@@ -21,12 +21,18 @@ run "it_never_becomes_public" {
 
 run "what_is_kept_is_kept_for_as_long_as_is_said" {
   assert {
-    condition     = { for rule in google_storage_bucket.artifacts.lifecycle_rule : one(rule.condition[0].matches_prefix) => rule.condition[0].age if contains(["inputs/", "results/"], try(one(rule.condition[0].matches_prefix), "")) } == { "inputs/" = 1, "results/" = 7 }
+    condition = alltrue([for prefix, days in { "inputs/" = 1, "results/" = 7 } : anytrue([
+      for rule in google_storage_bucket.artifacts.lifecycle_rule :
+      rule.condition[0].age == days && rule.condition[0].matches_prefix == tolist([prefix])
+    ])])
     error_message = "Inputs or results are kept for longer, or for less."
   }
 
   assert {
-    condition     = [for rule in google_storage_bucket.artifacts.lifecycle_rule : rule.condition[0].days_since_custom_time if try(one(rule.condition[0].matches_prefix), "") == "artifacts/"] == [7]
+    condition = anytrue([
+      for rule in google_storage_bucket.artifacts.lifecycle_rule :
+      rule.condition[0].days_since_custom_time == 7 && rule.condition[0].matches_prefix == tolist(["artifacts/"])
+    ])
     error_message = "Kept results live for longer, or for less."
   }
 

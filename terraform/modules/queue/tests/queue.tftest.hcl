@@ -27,7 +27,7 @@ run "a_message_is_tried_five_times_and_laid_aside" {
   }
 
   assert {
-    condition     = google_pubsub_subscription.push.dead_letter_policy[0].dead_letter_topic == google_pubsub_topic.dead.id && google_pubsub_subscription.dead.topic == google_pubsub_topic.dead.name
+    condition     = google_pubsub_subscription.push.dead_letter_policy[0].dead_letter_topic == google_pubsub_topic.dead.id && google_pubsub_subscription.dead.topic == google_pubsub_topic.dead.id
     error_message = "Nothing keeps what is laid aside."
   }
 }
