@@ -1,4 +1,4 @@
-"""GET /openapi.json: the Livepeer pipelines and OpenAI's paths, from the very models that check the requests."""
+"""GET /openapi.json: the Livepeer pipelines and OpenAI's paths, from the very models that check the requests; jobs."""
 
 from functools import cache
 from typing import Any
@@ -7,7 +7,9 @@ from pydantic import BaseModel
 
 from spillway import __version__
 from spillway.domain.pipelines import PIPELINES, Pipeline
+from spillway.edge import openapi_jobs
 from spillway.edge.openai import ChatFields, ImagesFields
+from spillway.edge.openapi_jobs import header
 from spillway.edge.parameters import FIELDS, FILES
 
 _KEY = {
@@ -19,7 +21,7 @@ _KEY = {
 _REFUSALS = {
     "401": {"description": "No key, or one that is not known or was revoked."},
     "403": {"description": "The key is not for this, or not for this web page."},
-    "429": {"description": "Too fast for the key, or the day's money is spent; Retry-After says when to come again."},
+    "429": {"description": "Too fast for the key, the day's money is spent, or the queue is full; see Retry-After."},
     "503": {"description": "No backend has room, or keys can't be checked just now; Retry-After says when to come."},
 }
 
@@ -31,12 +33,16 @@ def document() -> dict[str, Any]:
     paths["/v1/chat/completions"] = {"post": _operation("A chat answer, whole or streamed.", _json(ChatFields))}
     paths["/v1/images/generations"] = {"post": _operation("Pictures from text.", _json(ImagesFields))}
     paths["/v1/models"] = {"get": _operation("The models that can be asked for by name.", None)}
+    paths |= openapi_jobs.paths()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Spillway", "version": __version__},
         "paths": paths,
         "security": [{"key": []}],
-        "components": {"securitySchemes": {"key": _KEY}},
+        "components": {
+            "securitySchemes": {"key": _KEY},
+            "schemas": {"Job": openapi_jobs.JOB, "Problem": openapi_jobs.PROBLEM},
+        },
     }
 
 
@@ -56,8 +62,9 @@ def _json(fields: type[BaseModel]) -> dict[str, Any]:
 
 def _operation(summary: str, content: dict[str, Any] | None) -> dict[str, Any]:
     steering = [
-        _header("X-Spillway-Prefer", {"enum": ["subnet", "fallback", "subnet-only", "fallback-only"]}),
-        _header("X-Spillway-Deadline", {"type": "number", "exclusiveMinimum": 0}),
+        header("X-Spillway-Prefer", "Who is asked.", enum=["subnet", "fallback", "subnet-only", "fallback-only"]),
+        header("X-Spillway-Deadline", "Seconds for all of it.", type="number", exclusiveMinimum=0),
+        *openapi_jobs.ASKING,
     ]
     operation: dict[str, Any] = {
         "summary": summary,
@@ -69,8 +76,5 @@ def _operation(summary: str, content: dict[str, Any] | None) -> dict[str, Any]:
     }
     if content:
         operation |= {"requestBody": {"required": True, "content": content}, "parameters": steering}
+        operation["responses"] |= {"202": openapi_jobs.ACCEPTED, **openapi_jobs.UNPROCESSABLE}
     return operation
-
-
-def _header(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "schema": schema}
