@@ -40,6 +40,11 @@ class Server:
         """User and system time so far."""
         return sum(_ticks(pid) for pid in [self._process.pid, *_children(self._process.pid)]) / TICKS_S
 
+    def memory_mb(self) -> float:
+        """What the process holds of the machine's memory now."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
 
 def free_port() -> int:
     """A port that nobody listens on."""
