@@ -1,10 +1,13 @@
 """The dashboard, as people see and use it."""
 
+import asyncio
 import csv
 import gzip
 import io
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -13,8 +16,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
+from spillway.adapters.sqlite_redemptions import SqliteRedemptions
+from spillway.domain.redemptions import Decorations
+from spillway.domain.trail import Trail
+from spillway.ports.redemptions import Cursor
 from support.browser import DESKTOP, PHONE, findings, tab
 from support.front_door import command
+from support.redemptions import block_hash, finding, made
 
 ROUTES = """
 [providers.hosted]
@@ -44,6 +52,9 @@ def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iter
     hosted = OpenAiApi(service_s=0.05)
     with background(hosted):
         (directory / "routes.toml").write_text(ROUTES.format(hosted=hosted.url))
+        # Playwright has an event loop of its own in this thread.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(redeem(directory / "state.db"))).result()
         with command(
             SPILLWAY_SUBNET_URL=subnet.url,
             SPILLWAY_ROUTES=str(directory / "routes.toml"),
@@ -54,6 +65,17 @@ def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iter
             for prefer in ("subnet", "subnet", "fallback"):
                 ask(serving, prefer)
             yield serving
+
+
+async def redeem(state: Path) -> None:
+    """Three tickets were redeemed in the last hour, by an orchestrator with a strange name."""
+    store = SqliteRedemptions(state)
+    found = [
+        made(number, timestamp=int(time.time()) - 60 * number, decorations=Decorations(recipient_name=EVIL))
+        for number in range(1, 4)
+    ]
+    await store.write("scan", Cursor(Trail(1).passed(3, block_hash(3))), [finding(one) for one in found])
+    await store.close()
 
 
 def ask(url: str, prefer: str = "auto", model: str = "m") -> httpx.Response:
@@ -76,6 +98,15 @@ def test_the_figures_are_those_of_the_requests(browser: Browser, url: str) -> No
         assert re.match(r"text-to-image\s+3\s+66\.7 %", row)
 
 
+def test_redeemed_tickets_are_summed_and_shown(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=24h")
+        part = page.locator("#redemptions")
+        expect(part).to_contain_text("3 in 24h: 0.0015 ETH paid to 1 orchestrators")
+        assert part.locator("tbody tr").count() == 3
+        assert part.locator("tbody tr").first.locator("td").nth(1).inner_text() == EVIL
+
+
 def test_news_arrive_without_a_reload(browser: Browser, url: str) -> None:
     with tab(browser, url) as page:
         page.goto("/?range=1h")
@@ -92,7 +123,7 @@ def test_every_view_fits_and_can_be_read(browser: Browser, url: str, size: dict[
         for view in VIEWS:
             page.goto(f"/?range={view}")
             assert page.locator("nav a[aria-current]").inner_text() == view
-            assert page.locator("figure svg").count() == 4
+            assert page.locator("#charts figure svg").count() == 4
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert findings(page) == []
 

@@ -50,6 +50,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
         await own.close()
         await kept.close()
 
+    reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     return create_app(
         House(
@@ -67,20 +68,19 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
             beside=always,
             side_doors=_side_doors(own, side, wakes, room),
             further={
-                "/api/redemptions": redemptions_page(RedemptionReports(kept.redemptions, monotonic=time.monotonic)),
-                **_dashboard(own, side).pages(),
+                "/api/redemptions": redemptions_page(reports),
+                **_dashboard(own, side, reports).pages(),
             },
         )
     )
 
 
-def _dashboard(own: Inside, side: JobSide) -> Dashboard:
+def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports) -> Dashboard:
     def budget() -> Mapping[str, float]:
         return own.backends.budget.everybody.figures(time.time())
 
-    return Dashboard(
-        Overview(own.store, own.archive, own.backends.gates, side.jobs, budget, epoch=time.time), own.status
-    )
+    overview = Overview(own.store, own.archive, own.backends.gates, side.jobs, reports, budget=budget, epoch=time.time)
+    return Dashboard(overview, own.status)
 
 
 def _entrance(own: Inside) -> Entrance:

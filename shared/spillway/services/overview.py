@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.domain.burst_book import Book
-from spillway.domain.chronicle import Cells
+from spillway.domain.chronicle import HOUR_S, Cells
+from spillway.domain.redemption_sums import Sums
+from spillway.domain.redemptions import Redemption
 from spillway.errors import SpillwayError
 from spillway.ports import Clock
 from spillway.ports.jobs import Crowd, Jobs
@@ -14,8 +16,9 @@ from spillway.ports.store import Store
 from spillway.services.archive import Archive, Range
 from spillway.services.balancing import FOLDER, STATE, TARGETS
 from spillway.services.gates import Gates
+from spillway.services.redemption_reports import Period, RedemptionReports
 
-CHANGES_SHOWN = 12
+CHANGES_SHOWN, LATEST_SHOWN = 12, 10
 Figures = Callable[[], Mapping[str, float]]
 
 
@@ -46,6 +49,14 @@ class Target:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Won:
+    """Winning tickets that were redeemed: all of a view, by day, and the latest."""
+
+    sums: Sums
+    latest: Sequence[Redemption]
+
+
 @dataclass(slots=True)
 class Facts:
     """Everything that is shown. `missing` says which parts couldn't be had, and why."""
@@ -60,6 +71,7 @@ class Facts:
     warm_usd_today: float = 0.0
     bursts: Sequence[Burst] = ()
     changes: Sequence[Mapping[str, Any]] = ()
+    won: Won | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,19 +79,28 @@ class Overview:
     """Looks everything up at once. A part that can't be had leaves its place empty and says why."""
 
     def __init__(
-        self, store: Store, archive: Archive, gates: Gates, jobs: Jobs | None, budget: Figures | None, *, epoch: Clock
+        self,
+        store: Store,
+        archive: Archive,
+        gates: Gates,
+        jobs: Jobs,
+        redemptions: RedemptionReports,
+        *,
+        budget: Figures,
+        epoch: Clock,
     ):
         self._store, self._archive, self._gates, self._jobs = store, archive, gates, jobs
-        self._budget, self._epoch = budget, epoch
+        self._redemptions, self._budget, self._epoch = redemptions, budget, epoch
 
     async def facts(self, view: Range) -> Facts:
         """Never raises for a part that is away."""
         facts = Facts(view, gates={gate.name: gate.describe() for gate in self._gates if gate.used})
-        facts.budget = self._budget() if self._budget else {}
+        facts.budget = self._budget()
         parts: dict[str, Callable[[Facts], Awaitable[None]]] = {
             "the past": self._past,
             "the balancer": self._balancer,
             "jobs": self._lanes,
+            "redemptions": self._won,
         }
         told = await asyncio.gather(*(part(facts) for part in parts.values()), return_exceptions=True)
         for name, error in zip(parts, told, strict=True):
@@ -93,12 +114,17 @@ class Overview:
         facts.cells = await self._archive.cells(facts.view)
 
     async def _lanes(self, facts: Facts) -> None:
-        if self._jobs:
-            names = [gate.name for gate in self._gates]
-            crowds = await asyncio.gather(*(self._jobs.crowd(name) for name in names))
-            facts.lanes = {
-                name: crowd for name, crowd in zip(names, crowds, strict=True) if crowd.queued or crowd.running
-            }
+        names = [gate.name for gate in self._gates]
+        crowds = await asyncio.gather(*(self._jobs.crowd(name) for name in names))
+        facts.lanes = {name: crowd for name, crowd in zip(names, crowds, strict=True) if crowd.queued or crowd.running}
+
+    async def _won(self, facts: Facts) -> None:
+        # A day's redemptions are summed once a view, not once a look: the period moves on by hours.
+        since = int(self._epoch()) - facts.view.span_s
+        period = Period(since=since - since % HOUR_S)
+        latest = await self._redemptions.page(Period(), None, LATEST_SHOWN)
+        if latest.redemptions:
+            facts.won = Won(await self._redemptions.recent_sums(period, "day"), latest.redemptions)
 
     async def _balancer(self, facts: Facts) -> None:
         targets, state = await asyncio.gather(self._store.read(FOLDER, TARGETS), self._store.read(FOLDER, STATE))

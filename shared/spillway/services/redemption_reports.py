@@ -28,7 +28,7 @@ class RedemptionReports:
 
     def __init__(self, redemptions: Redemptions, *, monotonic: Clock):
         self._redemptions, self._monotonic = redemptions, monotonic
-        self._sums: OrderedDict[Period, tuple[float, Sums]] = OrderedDict()
+        self._sums: OrderedDict[tuple[Period, By | None], tuple[float, Sums]] = OrderedDict()
 
     async def page(self, period: Period, after: str | None, limit: int) -> Page:
         """A page, the newest first. Raises ValueError for a cursor that was not given out."""
@@ -54,14 +54,14 @@ class RedemptionReports:
             sums.add(one)
         return sums
 
-    async def recent_sums(self, period: Period) -> Sums:
+    async def recent_sums(self, period: Period, by: By | None = None) -> Sums:
         """Not older than a few seconds."""
-        now = self._monotonic()
-        found = self._sums.get(period)
+        now, asked = self._monotonic(), (period, by)
+        found = self._sums.get(asked)
         if found is None or now - found[0] > KEPT_S:
-            found = now, await self.sums(period)
-            self._sums[period] = found
-            self._sums.move_to_end(period)
+            found = now, await self.sums(period, by)
+            self._sums[asked] = found
+            self._sums.move_to_end(asked)
             while len(self._sums) > KEPT:
                 self._sums.popitem(last=False)
         return found[1]

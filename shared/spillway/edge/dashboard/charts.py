@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from spillway.domain.chronicle import Cell, Cells, Times, total
+from spillway.domain.redemption_sums import Sum
+from spillway.domain.redemptions import in_eth
 from spillway.drawing.axes import Axis, upright
 from spillway.drawing.svg import Canvas, Point, between, line
 
 WIDTH, HEIGHT = 620.0, 210.0
 LEFT, RIGHT, TOP, FLOOR = 46.0, 612.0, 12.0, 178.0
 MARKS = 6
-HOUR_S = 3600
+HOUR_S, DAY_S = 3600, 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,16 @@ def charts(cells: Cells, step_s: int, pipeline: str | None) -> list[Chart]:
         _lines("Seconds to an answer", starts, step_s, _latencies(rows)),
         _lines("Hosted spend, USD, summed up", starts, step_s, _money(rows)),
     ]
+
+
+def paid(days: Mapping[str, Sum], span_s: int) -> Chart:
+    """What orchestrators were paid, day by day."""
+    last = max(days, default="1970-01-01")
+    end = int(datetime.fromisoformat(last).replace(tzinfo=UTC).timestamp())
+    starts = list(range(end - max(span_s, 7 * DAY_S) + DAY_S, end + 1, DAY_S))
+    names = [datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%d") for start in starts]
+    ether = [float(in_eth(days[name].amount_wei)) if name in days else 0.0 for name in names]
+    return _stacked("Paid to orchestrators, ETH a day", starts, DAY_S, [Series("subnet", "ETH", ether)])
 
 
 def _row(row: Mapping[str, Cell], pipeline: str | None) -> Cell:

@@ -8,11 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spillway.domain.chronicle import Cell, total
 from spillway.edge.dashboard import words
-from spillway.edge.dashboard.charts import charts, pipelines_of
+from spillway.edge.dashboard.charts import charts, paid, pipelines_of
 from spillway.services.archive import RANGES
 from spillway.services.overview import Facts
 
-SECTIONS = ("headline", "pipelines", "charts", "policy", "spending", "errors")
+SECTIONS = ("headline", "pipelines", "charts", "policy", "spending", "redemptions", "errors")
 
 
 @cache
@@ -56,6 +56,7 @@ def _given(facts: Facts, view: str, pipeline: str | None, errors: list[Mapping[s
         "whole": whole,
         "targets": _targets(facts),
         "charts": charts(facts.cells, facts.view.step_s, pipeline) if facts.cells else [],
+        "days": paid(facts.won.sums.groups, facts.view.span_s) if facts.won else None,
         "errors": errors,
     }
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from spillway.domain.chronicle import Cell, Times
 from spillway.domain.proof import wilson
+from spillway.domain.redemptions import in_eth
 
 CAUSES = {
     "room": "slots were free",
@@ -48,6 +49,11 @@ def times(of: Times) -> str:
 def usd(value: float) -> str:
     """Money; small sums keep their digits."""
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+
+
+def eth(wei: int) -> str:
+    """Ether, to six digits that count."""
+    return f"{float(in_eth(wei)):.6g}"
 
 
 def ago(passed_s: float) -> str:
