@@ -19,9 +19,12 @@ DESKTOP = {"width": 1280, "height": 900}
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """CI has it; elsewhere tests without it are skipped."""
+    """CI has it; elsewhere tests without it are skipped.
+
+    For a module, not longer: while Playwright's own event loop runs, no other test can have one.
+    """
     if not Path(CHROMIUM).exists():
         missing = "there is no Chromium: apt-get install chromium"
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
