@@ -67,6 +67,13 @@ def test_round_that_leaves_something_is_503_with_the_reason(node: Anvil, tmp_pat
     assert f"{dead.removeprefix('http://')} gave no answer" in answer.json()["problems"][0]
 
 
+def test_another_chain_is_503_with_the_reason(node: Anvil, tmp_path: Path) -> None:
+    with function(node.settings(tmp_path / "state.db", SPILLWAY_CHAIN_ID="42161")) as url:
+        answer = called(url)
+    assert (answer.status_code, answer.json()["alarm"]) == (503, True)
+    assert answer.json()["problems"][0].startswith("SPILLWAY_CHAIN_ID: ")
+
+
 def test_without_a_node_there_is_nothing_to_do(tmp_path: Path) -> None:
     with function({"SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}"}) as url:
         answer = called(url)

@@ -79,7 +79,12 @@ class TimedRounds:
         """One round."""
         if self._house is None or self._reader is None:
             return Report(skipped="SPILLWAY_RPC_URL is not set")
-        report = await self._reader.round(within_s=WITHIN_S)
+        try:
+            report = await self._reader.round(within_s=WITHIN_S)
+        except BadSettings as error:
+            # A node that could not be asked at the start is of another chain.
+            log.error("%s", error)  # noqa: TRY400 (the story says it all)
+            return Report(problems=[str(error)], alarm=True)
         if self._bell and (problem := await call_announcer(self._house.kept.outbox, self._bell)):
             report.problems.append(problem)
         return report

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from spillway.domain.redemption_sums import By, Sums
 from spillway.domain.redemption_table import table
-from spillway.domain.redemptions import Redemption, in_eth
+from spillway.domain.redemptions import Redemption, eth_text
 from spillway.services.redemption_reports import Period, RedemptionReports
 
 Form = Literal["json", "csv", "table"]
@@ -59,7 +59,7 @@ async def _print_table(reports: RedemptionReports, period: Period, by: By | None
     console.print(_groups(by, sums) if by else _redemptions(newest))
     total = sums.total
     console.print(
-        f"{total.count} winning tickets, {in_eth(total.amount_wei):f} ETH to {len(total.recipients)} orchestrators"
+        f"{total.count} winning tickets, {eth_text(total.amount_wei)} ETH to {len(total.recipients)} orchestrators"
     )
     if not by and total.count > SHOWN:
         console.print(f"The newest {SHOWN} are shown; --json and --csv print all.")
@@ -72,8 +72,8 @@ def _redemptions(newest: list[Redemption]) -> Any:
     for one in newest:
         body = one.body()
         shown.add_row(
-            body["timestamp"], body["recipient_name"] or one.recipient, f"{in_eth(one.amount_wei):f}",
-            body["amount_usd"] or "-", str(one.round or "-"), one.status, one.tx_hash,
+            body["timestamp"], body["recipient_name"] or one.recipient, eth_text(one.amount_wei),
+            body["amount_usd"] or "-", str(one.round or "-"), one.status, f"{one.tx_hash[:10]}…",
         )  # fmt: skip
     return shown
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ def scan(as_json: AsJson = False) -> None:
     from spillway.assembly.redemptions import open_house  # noqa: PLC0415 (--help need not load the house)
 
     settings = load_settings()
+    _log_alarms()
 
     async def scanned() -> tuple[Report, Announced]:
         house = open_house(settings)
@@ -62,6 +64,7 @@ def backfill(
     from spillway.assembly.redemptions import open_house  # noqa: PLC0415 (--help need not load the house)
 
     settings = load_settings()
+    _log_alarms()
 
     async def filled(progress: Progress) -> Report:
         house = open_house(settings, patience_s=PATIENCE_S)
@@ -109,6 +112,13 @@ def _bounds(since: str | None, until: str | None) -> tuple[int, int]:
         return begin_of(since) if since else 0, end_of(until) if until else LATEST
     except ValueError as error:
         raise BadSettings(f"--from, --to: {error}") from error
+
+
+def _log_alarms() -> None:
+    """What is wrong with nodes, on the error stream; what keeps a round from its end is in its report."""
+    logging.basicConfig(level=logging.ERROR, format="spillway: %(message)s")
+    for name in ("spillway.redemptions", "spillway.announcing"):
+        logging.getLogger(name).disabled = True
 
 
 def _with_bar(run: Callable[[Progress], Awaitable[Report]]) -> Report:

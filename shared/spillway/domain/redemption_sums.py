@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from spillway.domain.redemptions import Redemption, in_eth, rfc3339
+from spillway.domain.redemptions import Redemption, eth_text, rfc3339
 
 By = Literal["orchestrator", "day", "gateway"]
 WAYS: tuple[By, ...] = get_args(By)
@@ -42,7 +42,7 @@ class Sum:
         return {
             "count": self.count,
             "amount_wei": str(self.amount_wei),
-            "amount_eth": f"{in_eth(self.amount_wei):f}",
+            "amount_eth": eth_text(self.amount_wei),
             "face_value_wei": str(self.face_value_wei),
             "gas_paid_wei": str(self.gas_paid_wei),
             "orchestrators": len(self.recipients),

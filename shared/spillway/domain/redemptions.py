@@ -150,6 +150,11 @@ def in_eth(wei: int) -> Decimal:
     return Decimal(wei).scaleb(-ETH_DIGITS, _EXACT)
 
 
+def eth_text(wei: int) -> str:
+    """Ether to the last wei, without zeros at the end."""
+    return f"{in_eth(wei).normalize(_EXACT):f}"
+
+
 def in_usd(wei: int, eth_usd: str) -> str:
     """US dollars to the cent at this price of an ether."""
     return f"{_EXACT.multiply(in_eth(wei), Decimal(eth_usd)).quantize(_CENT, context=_EXACT):f}"
