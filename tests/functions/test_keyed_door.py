@@ -132,6 +132,15 @@ async def test_a_job_needs_the_scope_for_jobs_besides(door: Door) -> None:
         )  # fmt: skip
 
 
+async def test_a_job_is_its_own_keys_alone_and_the_operators(door: Door) -> None:
+    mine, others, operators = await door.key(), await door.key(), await door.key("admin")
+    taken = await door.ask("POST", "/llm", mine, json=CHAT, headers={"prefer": "respond-async"})
+    assert taken.status_code == 202
+    seen = [await door.ask("GET", taken.headers["location"], key) for key in (mine, others, operators, None)]
+    assert [answer.status_code for answer in seen] == [200, 404, 200, 401]
+    assert (await door.ask("DELETE", taken.headers["location"], others)).status_code == 404
+
+
 async def test_a_refused_upload_is_not_read_and_the_connection_goes_on(door: Door) -> None:
     upload = {"image": ("in.png", bytes(5_000_000), "image/png")}
     for _ in range(3):

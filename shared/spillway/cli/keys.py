@@ -164,9 +164,19 @@ def _rfc3339(at: float | None) -> str | None:
 
 def _print_keys(keys: list[Key]) -> None:
     from rich.console import Console  # noqa: PLC0415 (only for people)
-    from rich.table import Table  # noqa: PLC0415 (only for people)
+    from rich.table import Column, Table  # noqa: PLC0415 (only for people)
 
-    table = Table("id", "name", "status", "scopes", "priority", "limits", "origins", "last used")
+    # An id that is cut short can't be revoked.
+    table = Table(
+        Column("id", no_wrap=True, min_width=12),
+        "name",
+        "status",
+        "scopes",
+        "priority",
+        "limits",
+        "origins",
+        "last used",
+    )
     for key in keys:
         shown = _shown(key)
         table.add_row(
