@@ -9,8 +9,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 import httpx
+from starlette.types import ASGIApp
 
 from spillway.assembly.gateway import front_door
 from spillway.cli.serve import server
@@ -24,19 +26,26 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     """The front door inside this event loop; gives its URL. It forgets everything unless its state is given."""
     if "state" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state": "memory://"})
+    async with serving(front_door(settings), lifespan="on") as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+    """An application inside this event loop; gives its URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    serving = server(front_door(settings), "127.0.0.1", 0)
-    serving.config.log_level = "error"
+    serves = server(app, "127.0.0.1", 0)
+    serves.config.log_level, serves.config.lifespan = "error", lifespan
     # Signals stay pytest's own.
-    serving.capture_signals = nullcontext  # type: ignore[method-assign]
-    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    serves.capture_signals = nullcontext  # type: ignore[method-assign]
+    task = asyncio.create_task(serves.serve(sockets=[listener]))
     try:
-        while not serving.started:
+        while not serves.started:
             await asyncio.sleep(0.005)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        serving.should_exit = True
+        serves.should_exit = True
         await task
         listener.close()
 

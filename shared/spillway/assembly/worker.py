@@ -1,34 +1,45 @@
 """Puts together what runs jobs: beside the front door in one process, or alone in the function `worker`."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from random import Random
 
+from starlette.responses import Response
+
 from spillway.adapters.local_queue import LocalQueue
-from spillway.assembly.inside import Inside
-from spillway.assembly.jobs import JobSide
+from spillway.assembly.inside import Inside, inside
+from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.stopping import at_sigterm
 from spillway.domain.callers import Caller
 from spillway.domain.jobs import Job
 from spillway.edge import hooks
+from spillway.edge.push import Message
 from spillway.edge.stored import stored_request
-from spillway.errors import Overloaded, StoreUnavailable
+from spillway.edge.work import Work
+from spillway.errors import BadSettings, Overloaded, StoreUnavailable
+from spillway.ports.jobs import Jobs
 from spillway.ports.running import SubnetDoor
 from spillway.services.claiming import Claims
 from spillway.services.course import Means
-from spillway.services.holding import LEASE_S
+from spillway.services.holding import LEASE_S, RENEW_S
 from spillway.services.reminding import remind
 from spillway.services.retention import Retention, Terms
 from spillway.services.running import Running
 from spillway.services.sweeping import Sweeping
 from spillway.services.wakes import Wakes
 from spillway.services.workers import Desk, Worker
+from spillway.settings import Settings
+
+log = logging.getLogger("spillway")
 
 SWEEP_EVERY_S = 60.0
+CLOSE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,15 @@ class WorkSide:
                     await asyncio.sleep(SWEEP_EVERY_S)
 
 
-def work_side(own: Inside, side: JobSide, door: SubnetDoor | None, wakes: Wakes) -> WorkSide:
+def work_side(
+    own: Inside,
+    side: JobSide,
+    door: SubnetDoor | None,
+    wakes: Wakes,
+    *,
+    lease_s: float = LEASE_S,
+    renew_s: float = RENEW_S,
+) -> WorkSide:
     """`door` is None where there is no subnet. Nothing is connected yet."""
     settings = own.settings
     running = Running(
@@ -66,9 +85,7 @@ def work_side(own: Inside, side: JobSide, door: SubnetDoor | None, wakes: Wakes)
             hook=_hook_address(own),
         )
     )
-    # A process that is forked after the start must not have its parent's name: it is drawn when the worker is made.
-    claims = Claims(side.jobs, uuid.uuid4().hex, lease_s=LEASE_S, epoch=time.time, chance=Random())
-    desk = Desk(side.jobs, side.queue, side.files, side.deliveries, claims)
+    desk = Desk(side.jobs, side.queue, side.files, side.deliveries, cache(partial(_claims, side.jobs, lease_s)))
     terms = Terms(settings.keep_inputs_s, settings.keep_results_s)
     retention = Retention(side.jobs, side.files, own.artifacts, terms, epoch=time.time)
     sweeping = Sweeping(
@@ -79,7 +96,68 @@ def work_side(own: Inside, side: JobSide, door: SubnetDoor | None, wakes: Wakes)
             "idempotency": side.idempotency.sweep,
         }
     )
-    return WorkSide(Worker(desk, running, epoch=time.time), sweeping)
+    return WorkSide(Worker(desk, running, epoch=time.time, lease_s=lease_s, renew_s=renew_s), sweeping)
+
+
+def _claims(jobs: Jobs, lease_s: float) -> Claims:
+    """Made on first use: processes that are forked after the start must not have one name."""
+    return Claims(jobs, uuid.uuid4().hex, lease_s=lease_s, epoch=time.time, chance=Random())
+
+
+class WorkerHouse:
+    """The function `worker`: its tries on the subnet go through the gateway, which decides on all of them."""
+
+    def __init__(self, settings: Settings):
+        """Nothing is connected yet. Raises BadSettings."""
+        _check(settings)
+        self._own = inside(settings)
+        self._side = job_side(self._own, stop=stop_hosted(self._own))
+        work = work_side(self._own, self._side, _gateway_door(self._own), Wakes())
+        self._worker, self._work = work.worker, Work(work.worker, work.sweeping)
+        self._signals = ExitStack()
+        self._listening = False
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def take(self, message: Message) -> Response:
+        """As edge.work.Work; the process stays until all that it has in hand is handed back."""
+        if not self._listening:
+            self._listening = True
+            self._signals.enter_context(at_sigterm(self._stop))
+        try:
+            return await self._work.take(message)
+        finally:
+            if self._stopping:
+                await asyncio.wait([self._stopping])
+
+    def _stop(self) -> None:
+        self._stopping = self._stopping or asyncio.get_running_loop().create_task(self._close())
+
+    async def _close(self) -> None:
+        await self._worker.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._side.close()
+                await self._own.close()
+
+
+def _check(settings: Settings) -> None:
+    if settings.state.startswith("memory:"):
+        raise BadSettings("SPILLWAY_STATE: the worker shares its jobs with the front door, which memory:// can't")
+    if not settings.queue.startswith("pubsub:"):
+        raise BadSettings("SPILLWAY_QUEUE: the worker hears of jobs by Pub/Sub; set pubsub://PROJECT")
+    if settings.gateway_url is None:
+        log.warning("SPILLWAY_GATEWAY_URL is not set: jobs are done by hosted inference alone")
+    elif settings.internal_key is None:
+        raise BadSettings("SPILLWAY_INTERNAL_KEY: must be set where SPILLWAY_GATEWAY_URL is, to the gateway's own")
+
+
+def _gateway_door(own: Inside) -> SubnetDoor | None:
+    settings = own.settings
+    if settings.gateway_url is None or settings.internal_key is None:
+        return None
+    from spillway.adapters.gateway_door import GatewayDoor  # noqa: PLC0415 (only where it is used)
+
+    return GatewayDoor(own.pool, base_url=settings.gateway_url, key=settings.internal_key.get_secret_value())
 
 
 def stop_hosted(own: Inside) -> Callable[[Job], Awaitable[None]]:

@@ -5,6 +5,7 @@ A job whose worker stops in order is handed back, and one whose worker dies is t
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -38,13 +39,13 @@ NEAR_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a worker finds jobs and leaves them."""
+    """Where a worker finds jobs and leaves them. `claims` gives the worker's own, which have its name."""
 
     jobs: Jobs
     queue: Queue
     files: Files
     deliveries: Deliveries
-    claims: Claims
+    claims: Callable[[], Claims]
 
 
 class Worker:
@@ -68,7 +69,7 @@ class Worker:
 
         Raises Conflict and StoreUnavailable where none could be taken up.
         """
-        while not self._stopping and (job := await self._desk.claims.take(lane)):
+        while not self._stopping and (job := await self._desk.claims().take(lane)):
             left = await self._have(job)
             if left is None or left.over or left.not_before - self._epoch() > NEAR_S:
                 return
