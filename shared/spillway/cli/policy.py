@@ -13,7 +13,7 @@ from spillway.services.orders import Orders
 from spillway.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The current routing policy by route, and orders over it.")
-RouteName = Annotated[str, typer.Option("--route", help="PIPELINE, or 'PIPELINE MODEL'.")]
+RouteName = Annotated[str, typer.Option("--route", help="PIPELINE, 'PIPELINE MODEL', or all.")]
 ModeName = Annotated[str, typer.Option(help="auto, subnet-only, fallback-only, or off: subnet first each time.")]
 Share = Annotated[float, typer.Option(help="The subnet's part of the requests at most, 0 to 1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,5 +1,6 @@
 """An operator's orders over the policy, and what all instances say of it: `spillway policy show|set|reset`."""
 
+from collections.abc import Collection
 from typing import Any
 
 from spillway.domain.overrides import Override, from_document
@@ -9,9 +10,12 @@ from spillway.errors import BadSettings
 from spillway.ports.store import Store
 from spillway.services.exchange import OVERRIDES, REPORTS
 
+ALL = "all"
+"""In place of a route: every pipeline with every model."""
+
 
 class Orders:
-    """Orders by route: `PIPELINE`, or `PIPELINE MODEL`. They reach each instance with its next exchange."""
+    """Orders by route: `PIPELINE`, `PIPELINE MODEL` or `all`. They reach each instance with its next exchange."""
 
     def __init__(self, store: Store, routes: Routes):
         self._store, self._routes = store, routes
@@ -19,13 +23,20 @@ class Orders:
     async def set(self, route: str, override: Override) -> str:
         """Give an order; its route's full name. Raises BadSettings for a route that there is none of."""
         name = self._known(route)
-        await self._store.write(OVERRIDES, name, {"mode": override.mode, "max_share": override.max_share})
+        names = self._pipelines if name == ALL else [name]
+        for one in names:
+            await self._store.write(OVERRIDES, one, {"mode": override.mode, "max_share": override.max_share})
+        if name == ALL:
+            await self._forget(but=names)
         return name
 
     async def reset(self, route: str) -> str:
         """Take an order back."""
         name = self._known(route)
-        await self._store.delete(OVERRIDES, name)
+        if name == ALL:
+            await self._forget()
+        else:
+            await self._store.delete(OVERRIDES, name)
         return name
 
     async def show(self) -> dict[str, Any]:
@@ -43,11 +54,20 @@ class Orders:
             "routes": {name: {"instances": told[name]} for name in sorted(told)},
         }
 
+    async def _forget(self, but: Collection[str] = ()) -> None:
+        for order in await self._store.list(OVERRIDES):
+            if order.key not in but:
+                await self._store.delete(OVERRIDES, order.key)
+
+    @property
+    def _pipelines(self) -> list[str]:
+        return sorted({one.pipeline for one in self._routes})
+
     def _known(self, route: str) -> str:
         name = " ".join(route.split())
-        known = sorted({one.pipeline for one in self._routes})
-        if name.split(" ")[0] not in known:
-            raise BadSettings(f"--route {route}: there is no route of that pipeline; use one of {', '.join(known)}")
+        if name != ALL and name.split(" ")[0] not in self._pipelines:
+            known = ", ".join([*self._pipelines, ALL])
+            raise BadSettings(f"--route {route}: there is no route of that pipeline; use one of {known}")
         return name
 
 

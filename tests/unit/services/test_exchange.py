@@ -140,7 +140,7 @@ async def test_reports_of_the_long_gone_are_swept_away() -> None:
     assert len(await store.list(REPORTS)) == 1
 
 
-@pytest.mark.parametrize("route", ["text-to-image", "text-to-image any", "text-to-image *"])
+@pytest.mark.parametrize("route", ["all", "text-to-image", "text-to-image any", "text-to-image *"])
 async def test_an_order_is_followed_with_the_next_exchange_and_taken_back(route: str) -> None:
     clock = Clock()
     store = MemoryStore(epoch=clock)
