@@ -10,7 +10,7 @@ module "spillway" {
   deletion_protection  = var.deletion_protection
   alert_emails         = var.alert_emails
   budget               = var.billing_account == null ? null : { billing_account = var.billing_account, monthly = 20 }
-  fallback_usd_per_day = 2
+  fallback_usd_per_day = var.fallback_usd_per_day
   secrets              = var.secrets
   subnet_url           = var.subnet_url
 }

@@ -16,6 +16,12 @@ variable "deletion_protection" {
   default     = false
 }
 
+variable "fallback_usd_per_day" {
+  description = "Cap on hosted inference, in dollars a UTC day."
+  type        = number
+  default     = 2
+}
+
 variable "project" {
   description = "Project id."
   type        = string

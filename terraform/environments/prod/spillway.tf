@@ -10,7 +10,7 @@ module "spillway" {
   deletion_protection  = var.deletion_protection
   alert_emails         = var.alert_emails
   budget               = { billing_account = var.billing_account, monthly = 200 }
-  fallback_usd_per_day = 25
+  fallback_usd_per_day = var.fallback_usd_per_day
   gateway_instances    = { min = 1, max = var.gateway_max_instances }
   secrets              = var.secrets
   subnet_url           = var.subnet_url

@@ -15,6 +15,12 @@ variable "deletion_protection" {
   default     = true
 }
 
+variable "fallback_usd_per_day" {
+  description = "Cap on hosted inference, in dollars a UTC day."
+  type        = number
+  default     = 25
+}
+
 variable "gateway_max_instances" {
   description = "Instances of the front door at most; one keeps the routing policy exact."
   type        = number
