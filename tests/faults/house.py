@@ -100,6 +100,7 @@ async def house(
     larger: str = "",
     subnet_timeout: float = SUBNET_TIMEOUT_S,
     deadline: float = DEADLINE_S,
+    works: bool = True,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """The house, with quick upstreams unless a test brings its own."""
@@ -123,7 +124,8 @@ async def house(
                     replicate_url=replicate.url,
                     REPLICATE_API_TOKEN=TOKEN,
                     **{"artifacts": f"file://{tmp_path / 'artifacts'}", **settings},
-                )
+                ),
+                works=works,
             )
         )
         client = await stack.enter_async_context(new_client())

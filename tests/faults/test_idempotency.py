@@ -123,7 +123,7 @@ async def test_stream_is_given_again_whole(tmp_path: Path, caller: Caller) -> No
 
 
 async def test_job_is_taken_in_once(tmp_path: Path) -> None:
-    async with house(tmp_path, state=f"sqlite:///{tmp_path / 'state.db'}") as there:
+    async with house(tmp_path, state=f"sqlite:///{tmp_path / 'state.db'}", works=False) as there:
         later = {"prefer": "respond-async"}
         first, again = [await post(there, headers=later) for _ in range(2)]
         assert (first.status_code, again.status_code, replayed(again)) == (202, 202, True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.test_jobs import WISH, Stage, assert_problem, stage
+from faults.test_jobs_seen import WISH, Stage, assert_problem, stage
 from spillway.adapters.sqlite_store import SqliteStore
 from spillway.domain.keys import Key
 from spillway.services.keys import Keys, Made

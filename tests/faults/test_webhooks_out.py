@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.test_jobs import Stage, assert_problem, stage
+from faults.test_jobs_seen import Stage, assert_problem, stage
 from support.receiver import SECRET, Receiver, receiving
 
 ALLOWED = {"allow_private_urls": True, "webhook_secret": SECRET}

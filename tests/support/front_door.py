@@ -22,11 +22,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
-    """The front door inside this event loop; gives its URL. It forgets everything unless its state is given."""
+async def running(settings: Settings, *, works: bool = True) -> AsyncIterator[str]:
+    """The front door inside this event loop, with a worker or without; gives its URL.
+
+    It forgets everything unless its state is given.
+    """
     if "state" not in settings.model_fields_set:
         settings = settings.model_copy(update={"state": "memory://"})
-    async with serving(front_door(settings), lifespan="on") as url:
+    async with serving(front_door(settings, works=works), lifespan="on") as url:
         yield url
 
 

@@ -32,16 +32,17 @@ from spillway.settings import Settings
 log = logging.getLogger("spillway")
 
 
-def front_door(settings: Settings, *, beside: Iterable[Beside] = ()) -> ASGIApp:
+def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool = True) -> ASGIApp:
     """The HTTP front door. Raises BadSettings; nothing is connected yet.
 
-    `beside` runs for as long as the application does, where that has a processor between requests.
+    `beside` runs for as long as the application does, where that has a processor between requests. With `works` its
+    local queue has a worker here; without, jobs are left to the workers of other processes over the same state.
     """
     _check(settings)
     own, kept = inside(settings), open_kept(settings)
     side, wakes = job_side(own, stop=stop_hosted(own)), Wakes()
     always = (own.backends.exchange.keep_up, *beside) if beside else ()
-    if isinstance(side.queue, LocalQueue):
+    if works and isinstance(side.queue, LocalQueue):
         door = OwnGates(own.backends, own.keeper) if own.backends.subnet else None
         always = (*always, partial(work_side(own, side, door, wakes).beside, side.queue))
 
