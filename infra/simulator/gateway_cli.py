@@ -1,4 +1,4 @@
-"""The CLI port of a go-livepeer gateway, as far as it tells of orchestrators: capabilities and session pools."""
+"""The CLI port of a go-livepeer gateway, as far as it tells of orchestrators and of its deposit."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -35,18 +35,48 @@ class GatewayCliApi(Simulator):
         self.suspended: dict[str, int] = {}
         self.in_use = 0
         self.refreshes = 0
+        self.tickets, self.value_gwei, self.jobs, self.price_wei = 0, 0.0, 0, 0.0
+        self.deposit_wei, self.reserve_wei, self.withdraw_round = 10**18, 10**17, 0
         self.pipeline, self.model = pipeline, model
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """The two endpoints."""
+        """The endpoints."""
         return [
             web.get("/getNetworkCapabilities", self._capabilities),
             web.get("/getAISessionPoolsInfo", self._sessions),
+            web.get("/senderInfo", self._sender),
+            web.get("/metrics", self._metrics),
         ]
 
     def kinds(self, request: web.Request) -> frozenset[Kind]:
         """Faults of the wire."""
         return TRANSPORT
+
+    async def _sender(self, request: web.Request) -> web.StreamResponse:
+        """Big integers are JSON numbers, as Go writes them."""
+        shown = {
+            "Deposit": self.deposit_wei,
+            "WithdrawRound": self.withdraw_round,
+            "Reserve": {"FundsRemaining": self.reserve_wei, "ClaimedInCurrentRound": 0},
+        }
+        return await send(request, shown, fault_of(request))
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        """As -monitor exposes them; what was never counted is not there."""
+        node, route = 'node_id="n",node_type="gw"', f'pipeline="{self.pipeline}",model_name="{self.model}"'
+        lines = [
+            "# HELP livepeer_ai_models_requested Number of AI models requested",
+            "# TYPE livepeer_ai_models_requested counter",
+            f"livepeer_ai_models_requested{{{node},{route}}} {self.jobs}",
+            "# TYPE livepeer_ai_request_price gauge",
+            f"livepeer_ai_request_price{{{node},{route}}} {self.price_wei}",
+            "# TYPE livepeer_tickets_sent counter",
+            f"livepeer_tickets_sent{{{node}}} {self.tickets}",
+            "# TYPE livepeer_ticket_value_sent counter",
+            f"livepeer_ticket_value_sent{{{node}}} {self.value_gwei}",
+            "",
+        ]
+        return await send(request, "\n".join(lines).encode(), fault_of(request), content_type="text/plain")
 
     async def _capabilities(self, request: web.Request) -> web.StreamResponse:
         shown = {

@@ -6,6 +6,7 @@ import os
 import re
 from base64 import b64decode
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -115,6 +116,8 @@ class Settings(BaseSettings):
     senders: Annotated[tuple[Address, ...], *Listed] = ("0x012345dE92B630C065dFc0caBE4eB34f74f7FC85",)
     start_block: int | None = Field(default=None, ge=0)
     confirmations: int | None = Field(default=None, ge=0)
+    deposit_warn_eth: Decimal = Field(default=Decimal("0.05"), ge=0)
+    deposit_warn_days: float = Field(default=14.0, ge=0)
     discord_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = None
     deployment: Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9-]{0,13}[a-z0-9])?$")] = "spillway"
     compute_group: Annotated[str, Field(pattern=r"^[^/]+/[^/]+/[^/]+$")] | None = None

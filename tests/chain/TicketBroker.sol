@@ -24,6 +24,28 @@ contract TicketBroker {
     );
     event DepositFunded(address indexed sender, uint256 amount);
 
+    struct Sender {
+        uint256 deposit;
+        uint256 withdrawRound;
+    }
+
+    struct ReserveInfo {
+        uint256 fundsRemaining;
+        uint256 claimedInCurrentRound;
+    }
+
+    mapping(address => Sender) private senders;
+    mapping(address => ReserveInfo) private reserves;
+
+    function fund(address sender, uint256 deposit, uint256 withdrawRound, uint256 reserve) external {
+        senders[sender] = Sender(deposit, withdrawRound);
+        reserves[sender] = ReserveInfo(reserve, 0);
+    }
+
+    function getSenderInfo(address sender) external view returns (Sender memory, ReserveInfo memory) {
+        return (senders[sender], reserves[sender]);
+    }
+
     /// As batchRedeemWinningTickets does; something that nobody asked for lies in between.
     function redeem(Ticket[] calldata tickets) external {
         for (uint256 i = 0; i < tickets.length; i++) {

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from simulator import DiscordApi
 from simulator.server import background
-from support.chain import Anvil, Won, anvil
+from support.chain import ETH, GATEWAY, Anvil, Won, anvil
 from support.front_door import command
 
 SPILLWAY = Path(sys.executable).with_name("spillway")
@@ -31,15 +32,20 @@ def discord() -> Iterator[DiscordApi]:
 
 
 def scan(settings: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    return redemptions(settings, "scan", *args)
+
+
+def redemptions(settings: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
     return subprocess.run(
-        [SPILLWAY, "redemptions", "scan", *args],
+        [SPILLWAY, "redemptions", *args],
         env={**clean, **settings}, capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
 
 
 def hashes(discord: DiscordApi) -> list[str]:
-    return [embed["url"].rpartition("/")[2] for message in discord.channel for embed in message.embeds]
+    embeds = [embed for message in discord.channel for embed in message.embeds]
+    return [embed["url"].rpartition("/")[2] for embed in embeds if "url" in embed]
 
 
 def test_a_scan_ends_with_everything_announced(node: Anvil, discord: DiscordApi, tmp_path: Path) -> None:
@@ -71,3 +77,29 @@ def test_serve_scans_and_announces(node: Anvil, discord: DiscordApi, tmp_path: P
             assert time.monotonic() < end
             time.sleep(0.05)
     assert hashes(discord) == [sent]
+
+
+def test_a_deposit_is_shown_watched_and_told(node: Anvil, discord: DiscordApi, tmp_path: Path) -> None:
+    node.send("TicketBroker", node.broker, "fund", GATEWAY, ETH // 100, 3507, ETH // 2)
+    node.redeem(Won())
+    settings = node.settings(tmp_path / "state.db", SPILLWAY_DISCORD_WEBHOOK_URL=discord.webhook_url)
+    scan(settings)
+    shown = json.loads(redemptions(settings, "deposit", "--json").stdout)
+    [one] = shown["deposits"]
+    assert (one["sender"], one["deposit_wei"], one["reserve_wei"]) == (GATEWAY, str(ETH // 100), str(ETH // 2))
+    assert (one["days_left"], one["unlocking"], one["low_since"] is not None) == (70.0, True, True)
+    for _ in range(2):
+        assert redemptions(settings, "deposit").returncode == 0
+        scan(settings)
+    titles = [embed["title"] for message in discord.channel for embed in message.embeds]
+    assert titles[1:] == ["A gateway's deposit is low", "A gateway's deposit is being unlocked"]
+    with command(**settings) as url:
+        assert httpx.get(f"{url}/api/redemptions/deposit", timeout=30).json()["deposits"][0]["sender"] == GATEWAY
+        metrics = httpx.get(f"{url}/metrics", timeout=30).text
+    assert f'spillway_deposit_wei{{gateway="{GATEWAY}"}} 1e+16' in metrics
+
+
+def test_a_deposit_that_cannot_be_seen_is_said_so(node: Anvil, tmp_path: Path) -> None:
+    settings = node.settings(tmp_path / "state.db", SPILLWAY_RPC_URL="http://127.0.0.1:1")
+    ran = redemptions(settings, "deposit")
+    assert (ran.returncode, "can't be watched" in ran.stderr) == (1, True)

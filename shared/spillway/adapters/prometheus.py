@@ -9,6 +9,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from spillway.ports import Served
 
 BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 10, 20, 30, 60, 120, 300)
+DEPOSITS = {
+    "spillway_deposit_wei": "The gateway's deposit with the TicketBroker, as it was seen last.",
+    "spillway_reserve_wei": "Its reserve.",
+    "spillway_deposit_days_left": "How long the deposit lasts at the last week's rate; absent where nothing is paid.",
+    "spillway_deposit_low": "1 where the deposit is below its limits.",
+    "spillway_deposit_unlocking": "1 where the deposit is being unlocked.",
+}
 
 
 class Metrics:
@@ -51,7 +58,8 @@ class Metrics:
         self._gauges = {
             "spillway_body_bytes": Gauge(
                 "spillway_body_bytes", "Bytes of request bodies held now.", registry=self.registry
-            )
+            ),
+            **{name: Gauge(name, about, ["gateway"], registry=self.registry) for name, about in DEPOSITS.items()},
         }
 
         self._labelled = cache(lambda metric, *labels: metric.labels(*labels))
@@ -73,8 +81,12 @@ class Metrics:
         """Count one request that was not let in."""
         self._labelled(self._turned_away, reason).inc()
 
-    def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
+    def expose(self, now: Mapping[str, float | Mapping[str, float]]) -> tuple[str, bytes]:
         """The content type and the text of all metrics; `now` sets the gauges."""
         for name, value in now.items():
-            self._gauges[name].set(value)
+            if isinstance(value, Mapping):
+                for gateway, its_own in value.items():
+                    self._labelled(self._gauges[name], gateway).set(its_own)
+            else:
+                self._gauges[name].set(value)
         return CONTENT_TYPE_LATEST, generate_latest(self.registry)

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
-from spillway.assembly.redemptions import open_kept
+from spillway.assembly.kept import open_kept
+from spillway.assembly.watch import deposit_reports
 from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import hooks, internal
@@ -19,7 +20,7 @@ from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.edge.dashboard.endpoints import Dashboard
-from spillway.edge.redemptions import redemptions_page
+from spillway.edge.redemptions import deposit_page, redemptions_page
 from spillway.errors import BadSettings
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
@@ -53,6 +54,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
 
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
+    deposits = deposit_reports(own.routes, kept, own.store)
     return create_app(
         House(
             inference=InferenceService(own.backends, own.keeper),
@@ -68,8 +70,10 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             close=close,
             beside=always,
             side_doors=_side_doors(own, side, wakes, room),
+            gauges=deposits.gauges,
             further={
                 "/api/redemptions": redemptions_page(reports),
+                "/api/redemptions/deposit": deposit_page(deposits),
                 **_dashboard(own, side, reports).pages(),
             },
         )

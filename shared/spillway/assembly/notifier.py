@@ -4,7 +4,7 @@ import time
 
 from spillway.adapters.discord import DiscordWebhook
 from spillway.adapters.http import HttpPool
-from spillway.assembly.redemptions import open_kept
+from spillway.assembly.kept import open_kept
 from spillway.errors import BadSettings
 from spillway.ports.announcements import Bell
 from spillway.ports.outbox import Outbox

@@ -1,14 +1,14 @@
 """Puts together what reads redemptions from the chain, and where they are kept."""
 
+import asyncio
 import logging
-import os
 from dataclasses import dataclass
 
-from spillway.assembly.state import state_database, state_file
+from spillway.assembly.kept import Kept, open_kept
+from spillway.assembly.watch import Watch, open_watch
 from spillway.errors import BadSettings, ChainError
 from spillway.ports.announcements import Bell
-from spillway.ports.outbox import Outbox
-from spillway.ports.redemptions import Chain, Redemptions
+from spillway.ports.redemptions import Chain
 from spillway.services.announcing import call_announcer
 from spillway.services.redemptions import Reader, Report, reading
 from spillway.settings import Settings
@@ -20,19 +20,6 @@ WITHIN_S = 45.0
 ARBITRUM_ONE = 42161
 FIRST_BLOCKS = {ARBITRUM_ONE: 160_000_000}
 """From December 2023: older than the AI subnet, so that none of its tickets is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Where redemptions and their announcements are kept."""
-
-    redemptions: Redemptions
-    outbox: Outbox
-
-    async def close(self) -> None:
-        """Let go of both."""
-        await self.redemptions.close()
-        await self.outbox.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +58,43 @@ class TimedRounds:
     After each, the announcer is called where something waits for it.
     """
 
-    def __init__(self, house: House | None, bell: Bell | None):
-        self._house, self._bell = house, bell
+    def __init__(self, house: House | None, bell: Bell | None, watch: Watch):
+        self._house, self._bell, self._watch = house, bell, watch
         self._reader = house.scan() if house else None
 
     async def round(self) -> Report:
         """One round."""
-        if self._house is None or self._reader is None:
+        # Side by side, so that neither waits for the other.
+        report, _ = await asyncio.gather(self._read(), self._watch.look())
+        await self._sum_up(report)
+        if self._bell and (problem := await call_announcer(self._watch.outbox, self._bell)):
+            report.problems.append(problem)
+        return report
+
+    async def _read(self) -> Report:
+        if self._reader is None:
             return Report(skipped="SPILLWAY_RPC_URL is not set")
         try:
-            report = await self._reader.round(within_s=WITHIN_S)
+            return await self._reader.round(within_s=WITHIN_S)
         except BadSettings as error:
             # A node that could not be asked at the start is of another chain.
             log.error("%s", error)  # noqa: TRY400 (the story says it all)
             return Report(problems=[str(error)], alarm=True)
-        if self._bell and (problem := await call_announcer(self._house.kept.outbox, self._bell)):
-            report.problems.append(problem)
-        return report
+
+    async def _sum_up(self, report: Report) -> None:
+        """What is over by the time of the last block that was read."""
+        if self._house is None or report.scanned_to is None:
+            return
+        try:
+            block = await self._house.chain.block(report.scanned_to)
+        except ChainError as error:
+            log.info("summaries are left for the next round: %s", error)
+        else:
+            await self._watch.sum_up(block.timestamp)
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self._watch.close()
         if self._house:
             await self._house.close()
         if self._bell:
@@ -99,7 +103,9 @@ class TimedRounds:
 
 def timed_rounds(settings: Settings, bell: Bell | None = None) -> TimedRounds:
     """`bell` calls the announcer. Nothing is connected yet. Raises BadSettings."""
-    return TimedRounds(open_house(settings) if settings.rpc_url else None, bell)
+    return TimedRounds(
+        open_house(settings) if settings.rpc_url else None, bell, open_watch(settings, open_kept(settings))
+    )
 
 
 def open_house(settings: Settings, *, patience_s: float | None = None) -> House:
@@ -144,29 +150,3 @@ async def check_chain(settings: Settings) -> None:
         log.warning("the chain can't be reached now, rounds go on trying: %s", error)
     finally:
         await chain.close()
-
-
-def open_kept(settings: Settings) -> Kept:
-    """The stores of the settings. Raises BadSettings; nothing is opened or connected yet."""
-    scheme, _, place = settings.state.partition("://")
-    if scheme == "memory":
-        return _in_memory()
-    if scheme == "sqlite":
-        if os.environ.get("K_SERVICE"):
-            raise BadSettings("SPILLWAY_STATE: sqlite:// is of one machine; set firestore://PROJECT/DATABASE")
-        from spillway.adapters.sqlite_outbox import SqliteOutbox  # noqa: PLC0415 (by scheme)
-        from spillway.adapters.sqlite_redemptions import SqliteRedemptions  # noqa: PLC0415 (by scheme)
-
-        return Kept(SqliteRedemptions(state_file(place)), SqliteOutbox(state_file(place)))
-    from spillway.adapters.firestore_outbox import FirestoreOutbox  # noqa: PLC0415 (by scheme)
-    from spillway.adapters.firestore_redemptions import FirestoreRedemptions  # noqa: PLC0415 (by scheme)
-
-    return Kept(FirestoreRedemptions(*state_database(place)), FirestoreOutbox(*state_database(place)))
-
-
-def _in_memory() -> Kept:
-    from spillway.adapters.memory_outbox import MemoryOutbox  # noqa: PLC0415 (by scheme)
-    from spillway.adapters.memory_redemptions import MemoryRedemptions  # noqa: PLC0415 (by scheme)
-
-    outbox = MemoryOutbox()
-    return Kept(MemoryRedemptions(outbox), outbox)

@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from spillway.cli.deposit_tables import print_deposits
 from spillway.cli.redemption_plot import drawn
 from spillway.cli.redemption_tables import print_report
 from spillway.domain.periods import begin_of, end_of
@@ -88,7 +89,7 @@ def report(
     plot: Annotated[Path | None, typer.Option(help="Draw what was paid each day as an SVG.")] = None,
 ) -> None:
     """Print what was paid, from the store alone."""
-    from spillway.assembly.redemptions import open_kept  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.kept import open_kept  # noqa: PLC0415 (--help need not load the house)
 
     if as_json and as_csv:
         raise BadSettings("--json and --csv can't both be had")
@@ -105,6 +106,38 @@ def report(
             await kept.close()
 
     asyncio.run(reported())
+
+
+@app.command()
+def deposit(as_json: AsJson = False) -> None:
+    """Look at the gateways' deposits, and print them beside what jobs cost. Exits 1 where they can't be seen now."""
+    from spillway.assembly.kept import open_kept  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.state import load_routes, open_store  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.watch import deposit_reports, open_watch  # noqa: PLC0415 (--help need not load the house)
+
+    settings = load_settings()
+    if settings.rpc_url is None and settings.subnet_cli_url is None:
+        raise BadSettings("SPILLWAY_RPC_URL: set it, or SPILLWAY_SUBNET_CLI_URL, to see a deposit")
+
+    async def looked() -> tuple[list[str], dict[str, Any]]:
+        kept, store = open_kept(settings), open_store(settings)
+        watch = open_watch(settings, open_kept(settings))
+        try:
+            return await watch.look(), await deposit_reports(load_routes(settings), kept, store).report()
+        finally:
+            await watch.close()
+            await store.close()
+            await kept.close()
+
+    problems, report = asyncio.run(looked())
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        print_deposits(report)
+    for problem in problems:
+        typer.echo(f"spillway: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _bounds(since: str | None, until: str | None) -> tuple[int, int]:

@@ -86,12 +86,16 @@ def announcing(settings: Settings, bell: LocalBell) -> Beside:
 
 
 def reading_chain(settings: Settings, bell: LocalBell) -> Beside:
-    """The scan for redemptions, at once and then every minute. Raises BadSettings where it is another chain."""
-    if settings.rpc_url is None:
+    """The scan for redemptions and the watch over the deposits, at once and then every minute.
+
+    Raises BadSettings where a node is of another chain.
+    """
+    if not (settings.rpc_url or settings.subnet_cli_url or settings.subnet_metrics_url):
         return nothing
     from spillway.assembly.redemptions import check_chain, timed_rounds  # noqa: PLC0415 (web3 takes 0.7 s)
 
-    asyncio.run(check_chain(settings))
+    if settings.rpc_url:
+        asyncio.run(check_chain(settings))
     scan = timed_rounds(settings, bell)
 
     async def rounds() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from spillway.edge.openapi import document
 from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint, Ways
 from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id, send_fault
 from spillway.edge.requests import request_id
-from spillway.errors import BadRequest, SpillwayError
+from spillway.errors import BadRequest, SpillwayError, StoreUnavailable
 from spillway.ports import Artifacts, Exposition, Media
 from spillway.services.archive import Archive
 from spillway.services.changes import Changes
@@ -72,6 +72,8 @@ class House:
     beside: Sequence[Beside] = ()
     side_doors: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
+    gauges: Callable[[], Awaitable[Mapping[str, Mapping[str, float]]]] | None = None
+    """What other processes have found out, for /metrics; raises StoreUnavailable."""
     further: Mapping[str, pages.Page] = field(default_factory=dict)
     """Further paths that answer GET."""
 
@@ -184,7 +186,12 @@ def _policy(service: InferenceService) -> pages.Page:
 
 def _metrics(house: House) -> pages.Page:
     async def page(_: Request) -> Response:
-        content_type, text = house.exposition.expose({"spillway_body_bytes": house.room.taken})
+        now: dict[str, float | Mapping[str, float]] = {"spillway_body_bytes": house.room.taken}
+        if house.gauges:
+            # What can't be had is as it was: a store that is away must not hide what this process knows.
+            with suppress(StoreUnavailable):
+                now |= await house.gauges()
+        content_type, text = house.exposition.expose(now)
         return Response(text, headers={"content-type": content_type})
 
     return page

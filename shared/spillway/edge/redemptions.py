@@ -11,6 +11,7 @@ from spillway.domain.redemption_table import table
 from spillway.domain.redemptions import LATEST
 from spillway.edge.pages import Page
 from spillway.errors import BadRequest
+from spillway.services.deposit_reports import DepositReports
 from spillway.services.redemption_reports import Period, RedemptionReports
 
 USUAL, MOST = 100, 1000
@@ -34,6 +35,15 @@ def redemptions_page(reports: RedemptionReports) -> Page:
         totals = (await reports.recent_sums(period)).total.body()
         rows = [one.body() for one in found.redemptions]
         return JSONResponse({"redemptions": rows, "totals": totals, "after": found.after}, headers=headers)
+
+    return page
+
+
+def deposit_page(reports: DepositReports) -> Page:
+    """GET /api/redemptions/deposit: what was seen last of the deposits, and what jobs cost in tickets."""
+
+    async def page(_: Request) -> Response:
+        return JSONResponse(await reports.report())
 
     return page
 

@@ -136,8 +136,8 @@ class Ledger(Protocol):
 class Exposition(Protocol):
     """Shows what has been counted to a monitoring system."""
 
-    def expose(self, now: Mapping[str, float]) -> tuple[str, bytes]:
-        """A content type and a text; `now` are values of this moment by their metric's name."""
+    def expose(self, now: Mapping[str, float | Mapping[str, float]]) -> tuple[str, bytes]:
+        """A content type and a text; `now` are values of this moment by their metric's name, and some by gateway."""
         ...
 
 
