@@ -12,7 +12,7 @@ from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.kept import open_kept
-from spillway.assembly.watch import deposit_reports
+from spillway.assembly.watch import deposit_reports, redemption_totals
 from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import hooks, internal
@@ -72,7 +72,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             side_doors=_side_doors(own, side, wakes, room),
             gauges=deposits.gauges,
             further={
-                "/api/redemptions": redemptions_page(reports),
+                "/api/redemptions": redemptions_page(reports, redemption_totals(own.store)),
                 "/api/redemptions/deposit": deposit_page(deposits),
                 **_dashboard(own, side, reports).pages(),
             },

@@ -16,6 +16,7 @@ from spillway.ports.store import Store
 from spillway.services.deposit import DepositWatch
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.redemption_reports import RedemptionReports
+from spillway.services.redemption_totals import RedemptionTotals
 from spillway.services.summaries import Summaries
 from spillway.services.ticket_counting import TicketCounting
 from spillway.settings import Settings
@@ -75,6 +76,11 @@ def deposit_reports(routes: Routes, kept: Kept, store: Store) -> DepositReports:
 
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     return DepositReports(store, TicketCounting(None, store, epoch=time.time), reports, hosted, epoch=time.time)
+
+
+def redemption_totals(store: Store) -> RedemptionTotals:
+    """Totals with what the watch has counted."""
+    return RedemptionTotals(TicketCounting(None, store, epoch=time.time), epoch=time.time)
 
 
 def open_deposits(settings: Settings, pool: HttpPool) -> Deposits | None:

@@ -8,23 +8,26 @@ from spillway.domain.redemption_sums import By, Sums
 from spillway.domain.redemption_table import table
 from spillway.domain.redemptions import Redemption, eth_text
 from spillway.services.redemption_reports import Period, RedemptionReports
+from spillway.services.redemption_totals import RedemptionTotals
 
 Form = Literal["json", "csv", "table"]
 SHOWN = 50
 """So many rows of a table are for people; the rest is in JSON and CSV."""
 
 
-async def print_report(reports: RedemptionReports, period: Period, by: By | None, form: Form) -> None:
+async def print_report(
+    reports: RedemptionReports, totals: RedemptionTotals, period: Period, by: By | None, form: Form
+) -> None:
     """In one of three forms; no more than a page of it is in memory."""
     if form == "json":
-        await _print_json(reports, period, by)
+        await _print_json(reports, totals, period, by)
     elif form == "csv":
         await _print_csv(reports, period, by)
     else:
-        await _print_table(reports, period, by)
+        await _print_table(reports, totals, period, by)
 
 
-async def _print_json(reports: RedemptionReports, period: Period, by: By | None) -> None:
+async def _print_json(reports: RedemptionReports, totals: RedemptionTotals, period: Period, by: By | None) -> None:
     sums, comma = Sums(by), ""
     sys.stdout.write('{"redemptions":[')
     async for one in reports.each(period):
@@ -32,7 +35,8 @@ async def _print_json(reports: RedemptionReports, period: Period, by: By | None)
         sys.stdout.write(comma + json.dumps(one.body()))
         comma = ",\n"
     grouped = {"by": {by: sums.rows()}} if by else {}
-    sys.stdout.write(f"],{json.dumps({'totals': sums.total.body(), **grouped})[1:]}\n")
+    told = await totals.body(period, sums.total)
+    sys.stdout.write(f"],{json.dumps({'totals': told, **grouped})[1:]}\n")
 
 
 async def _print_csv(reports: RedemptionReports, period: Period, by: By | None) -> None:
@@ -47,7 +51,7 @@ async def _print_csv(reports: RedemptionReports, period: Period, by: By | None) 
         sys.stdout.write(table([one], header=False))
 
 
-async def _print_table(reports: RedemptionReports, period: Period, by: By | None) -> None:
+async def _print_table(reports: RedemptionReports, totals: RedemptionTotals, period: Period, by: By | None) -> None:
     from rich.console import Console  # noqa: PLC0415 (only for people)
 
     sums, newest = Sums(by), list[Redemption]()
@@ -61,6 +65,11 @@ async def _print_table(reports: RedemptionReports, period: Period, by: By | None
     console.print(
         f"{total.count} winning tickets, {eth_text(total.amount_wei)} ETH to {len(total.recipients)} orchestrators"
     )
+    told = await totals.body(period, total)
+    if told["tickets_sent"] is not None:
+        console.print(f"{told['tickets_sent']:,} tickets were sent, worth {eth_text(int(told['expected_wei']))} ETH")
+    if told["luck"]:
+        console.print("luck: {ratio:.2f} of what was expected (95 %: {low:.2f} to {high:.2f})".format(**told["luck"]))
     if not by and total.count > SHOWN:
         console.print(f"The newest {SHOWN} are shown; --json and --csv print all.")
 

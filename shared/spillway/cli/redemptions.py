@@ -90,19 +90,23 @@ def report(
 ) -> None:
     """Print what was paid, from the store alone."""
     from spillway.assembly.kept import open_kept  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.state import open_store  # noqa: PLC0415 (--help need not load the house)
+    from spillway.assembly.watch import redemption_totals  # noqa: PLC0415 (--help need not load the house)
 
     if as_json and as_csv:
         raise BadSettings("--json and --csv can't both be had")
     settings, period = load_settings(), Period(*_bounds(since, until), removed)
 
     async def reported() -> None:
-        kept = open_kept(settings)
+        kept, store = open_kept(settings), open_store(settings)
         try:
             reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
-            await print_report(reports, period, by, "json" if as_json else "csv" if as_csv else "table")
+            totals = redemption_totals(store)
+            await print_report(reports, totals, period, by, "json" if as_json else "csv" if as_csv else "table")
             if plot:
                 plot.write_text(drawn(await reports.sums(period, "day")))
         finally:
+            await store.close()
             await kept.close()
 
     asyncio.run(reported())

@@ -13,11 +13,12 @@ from spillway.edge.pages import Page
 from spillway.errors import BadRequest
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.redemption_reports import Period, RedemptionReports
+from spillway.services.redemption_totals import RedemptionTotals
 
 USUAL, MOST = 100, 1000
 
 
-def redemptions_page(reports: RedemptionReports) -> Page:
+def redemptions_page(reports: RedemptionReports, totals: RedemptionTotals) -> Page:
     """`from`, `to`, `limit`, `removed`, and the `after` of the page before, which is also in the Link header."""
 
     async def page(request: Request) -> Response:
@@ -32,9 +33,9 @@ def redemptions_page(reports: RedemptionReports) -> Page:
             headers["link"] = f'<{request.url.include_query_params(after=found.after)}>; rel="next"'
         if _wants_csv(request):
             return Response(table(found.redemptions), headers=headers, media_type="text/csv")
-        totals = (await reports.recent_sums(period)).total.body()
+        told = await totals.body(period, (await reports.recent_sums(period)).total)
         rows = [one.body() for one in found.redemptions]
-        return JSONResponse({"redemptions": rows, "totals": totals, "after": found.after}, headers=headers)
+        return JSONResponse({"redemptions": rows, "totals": told, "after": found.after}, headers=headers)
 
     return page
 

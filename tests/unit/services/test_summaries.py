@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from spillway.adapters.memory_outbox import MemoryOutbox
 from spillway.adapters.memory_redemptions import MemoryRedemptions
 from spillway.adapters.memory_store import MemoryStore
@@ -9,7 +11,8 @@ from spillway.domain.announcements import card_of
 from spillway.domain.ticket_counts import Counters
 from spillway.domain.trail import Trail
 from spillway.ports.redemptions import Cursor, Finding
-from spillway.services.redemption_reports import RedemptionReports
+from spillway.services.redemption_reports import Period, RedemptionReports
+from spillway.services.redemption_totals import RedemptionTotals
 from spillway.services.summaries import Summaries
 from spillway.services.ticket_counting import TicketCounting
 from support.announced import redemption
@@ -43,6 +46,16 @@ class There:
         for number, text in enumerate(times, at(times[0])):
             one = redemption(number, timestamp=at(text), amount_wei=10**15, face_value_wei=10**15, recipient=recipient)
             await self.redemptions.write(f"by hand {number}", Cursor(Trail(1)), [Finding(one, None, None)])
+
+    async def counted(self) -> None:
+        """9,180 tickets on the 25th; the counters are known since the evening before."""
+        self.now = at("2026-11-24T23:59")
+        await self.counting.round()
+        await self.counting.round()
+        self.now = at("2026-11-25T12:00")
+        self.gateway.now = Counters(9180, 2e15, {"text-to-image a": 900})
+        await self.counting.round()
+        self.now = at("2026-11-26T00:30")
 
     async def round(self, read_until: str) -> None:
         reports = RedemptionReports(self.redemptions, monotonic=lambda: float(self.now))
@@ -89,15 +102,31 @@ async def test_a_day_without_tickets_is_not_told() -> None:
 
 async def test_tickets_and_luck_are_told_where_the_gateway_counts() -> None:
     there = There()
-    there.now = at("2026-11-24T23:59")
-    await there.counting.round()
-    await there.counting.round()
-    there.now = at("2026-11-25T12:00")
-    there.gateway.now = Counters(9180, 2e15, {"text-to-image a": 900})
-    await there.counting.round()
-    there.now = at("2026-11-26T00:30")
+    await there.counted()
     await there.paid("2026-11-25T12:00:00", "2026-11-25T13:00:00", "2026-11-25T14:00:00")
     await there.round("2026-11-26T00:05")
     facts = (await there.told())["Ticket redemptions on Wednesday, 2026-11-25"]
     assert facts["Tickets sent"] == "9,180"
     assert facts["Luck"] == "1.50 of what was expected (95 %: 0.31 to 4.38)"
+
+
+@pytest.mark.parametrize(
+    ("since", "before", "tickets"),
+    [
+        ("2026-11-25", "2026-11-26", 9180),
+        ("2026-11-24", "2026-11-27", 9180),
+        ("2026-11-24", "2026-11-25", 0),
+        ("2026-11-23", "2026-11-26", None),
+        ("2026-11-25T01:00", "2026-11-26", None),
+    ],
+)
+async def test_totals_tell_tickets_where_whole_days_of_them_are_known(
+    since: str, before: str, tickets: int | None
+) -> None:
+    there = There()
+    await there.counted()
+    await there.paid("2026-11-25T12:00:00")
+    period = Period(at(since), at(before))
+    sums = await RedemptionReports(there.redemptions, monotonic=lambda: 0.0).sums(period)
+    body = await RedemptionTotals(there.counting, epoch=lambda: there.now).body(period, sums.total)
+    assert (body["tickets_sent"], body["luck"] is not None) == (tickets, bool(tickets))
