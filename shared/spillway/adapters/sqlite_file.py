@@ -8,11 +8,12 @@ could not live with, not when one is added.
 import asyncio
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from spillway.errors import StoreUnavailable
 
@@ -34,6 +35,7 @@ class SqliteFile:
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._shares: deque[_Share[Any]] = deque()
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Do this with the connection; each statement by itself. Raises StoreUnavailable, also when it takes long."""
@@ -55,6 +57,25 @@ class SqliteFile:
 
         return await self.run(run)
 
+    async def together(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """The same, in one transaction with whatever others ask for while the disk is busy with those before.
+
+        A transaction takes as long as the disk needs to be sure of it, some milliseconds, however much it holds: so a
+        thousand at once take as long as a few one by one. Where one fails, all of them do; `job` raises nothing but
+        what sqlite3 does.
+        """
+        one = _Share(job)
+        self._shares.append(one)
+
+        def run(db: sqlite3.Connection) -> T:
+            _write_all(db, self._shares)
+            return one.outcome()
+
+        try:
+            return await self.run(run)
+        finally:
+            one.wanted = False
+
     async def close(self) -> None:
         """Close the file, where it was opened."""
         try:
@@ -62,6 +83,37 @@ class SqliteFile:
                 await self.run(lambda db: db.close())
         finally:
             self._thread.shutdown(wait=False)
+
+
+class _Share(Generic[T]):
+    """One caller's part of a transaction. It is not `wanted` any more when its caller has given up."""
+
+    def __init__(self, job: Callable[[sqlite3.Connection], T]):
+        self.job = job
+        self.wanted = True
+        self.error: BaseException | None = None
+        self.values: list[T] = []
+
+    def outcome(self) -> T:
+        """What the job gave, once it is written. Raises what kept it from being."""
+        if self.error:
+            raise self.error
+        return self.values[0]
+
+
+def _write_all(db: sqlite3.Connection, shares: "deque[_Share[Any]]") -> None:
+    """Write what waits, in the order in which it came. Each caller calls this; the first does it for all."""
+    taken = [one for one in (shares.popleft() for _ in range(len(shares))) if one.wanted]
+    if not taken:
+        return
+    try:
+        with transaction(db):
+            for one in taken:
+                one.values = [one.job(db)]
+    except BaseException as error:
+        for one in taken:
+            one.error = error
+        raise
 
 
 @contextmanager

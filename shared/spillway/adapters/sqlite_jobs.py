@@ -64,7 +64,9 @@ class SqliteJobs:
             placed = replace(job, rank=_turn(db, job))
             return placed if db.execute(_ADD, _row(placed)).rowcount else None
 
-        placed = await self._file.transaction(add)
+        # What can't be stored is refused here, and not in the midst of others' jobs.
+        packed(job)
+        placed = await self._file.together(add)
         if placed is None:
             raise Conflict(f"there is a job {job.id}")
         return placed
@@ -85,7 +87,8 @@ class SqliteJobs:
 
     async def save(self, job: Job) -> None:
         """Write over the revision before. Raises Conflict."""
-        if not await self._file.run(lambda db: db.execute(_SAVE, _row(job)).rowcount):
+        row = _row(job)
+        if not await self._file.together(lambda db: db.execute(_SAVE, row).rowcount):
             raise Conflict(f"job {job.id} was changed meanwhile")
 
     async def claimable(self, lane: str, now: float, limit: int = 1) -> list[Job]:
@@ -120,7 +123,7 @@ class SqliteJobs:
 
     async def remove(self, job_id: str) -> None:
         """Forget a job."""
-        await self._rows(_REMOVE, job_id)
+        await self._file.together(lambda db: db.execute(_REMOVE, (job_id,)))
 
     async def close(self) -> None:
         """Close the file, where it was opened."""

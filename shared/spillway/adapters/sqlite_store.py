@@ -49,7 +49,7 @@ class SqliteStore:
     async def write(self, folder: str, key: str, body: Mapping[str, Any]) -> Document:
         """Write the whole document."""
         row = self._row(key, body)
-        await self._file.run(lambda db: db.execute(_WRITE, (*row, folder, name_of(key))))
+        await self._file.together(lambda db: db.execute(_WRITE, (*row, folder, name_of(key))))
         return _document(row)
 
     async def replace(self, folder: str, key: str, body: Mapping[str, Any], version: str | None) -> Document:
@@ -57,13 +57,13 @@ class SqliteStore:
         row = self._row(key, body)
         where = (folder, name_of(key))
         statement, values = (_NEW, (*row, *where)) if version is None else (_UPDATE, (*row, *where, version))
-        if not await self._file.run(lambda db: db.execute(statement, values).rowcount):
+        if not await self._file.together(lambda db: db.execute(statement, values).rowcount):
             raise Conflict(f"{folder}/{key} was changed meanwhile")
         return _document(row)
 
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document."""
-        await self._file.run(lambda db: db.execute(_DELETE, (folder, name_of(key))))
+        await self._file.together(lambda db: db.execute(_DELETE, (folder, name_of(key))))
 
     async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
         """Documents that were last written before a time."""
