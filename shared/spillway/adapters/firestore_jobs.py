@@ -7,7 +7,8 @@ net under the sweep, which removes finished jobs with their files a day earlier.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from google.cloud.firestore_v1.async_query import AsyncQuery
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
 from spillway.adapters import firestore_queries as queries
-from spillway.adapters.firestore_database import TIMEOUT_S, FirestoreDatabase
+from spillway.adapters.firestore_database import FirestoreDatabase, translated
 from spillway.domain.documents import name_of
 from spillway.domain.fairness import Turns, place
 from spillway.domain.job_documents import packed, sought, unpacked
@@ -31,6 +32,10 @@ from spillway.ports.jobs import Crowd
 MOST_REMEMBERED = 4096
 MOST_IDS = 300
 NET_S = 86_400.0
+TIMEOUT_S = 5.0
+"""Longer than for other state: who is refused has to send all of an input again."""
+ADDED_AT_ONCE = 32
+"""More side by side would only make all of them late."""
 
 
 class FirestoreJobs:
@@ -46,10 +51,11 @@ class FirestoreJobs:
         self._keep_s = keep_s
         self._times: OrderedDict[str, tuple[int, DatetimeWithNanoseconds]] = OrderedDict()
         self._turns = Turns()
+        self._adding = asyncio.Semaphore(ADDED_AT_ONCE)
 
     async def add(self, job: Job) -> Job:
         """Keep a new job with its rank. Raises Conflict."""
-        async with self._database.bounded():
+        async with self._hand(), self._database.bounded():
             with self._turns.taking(job.lane, job.caller) as turn:
                 placed = replace(job, rank=turn(*await self._neighbours(job)))
                 written = await self._create(placed)
@@ -123,15 +129,25 @@ class FirestoreJobs:
         """Close the channel, where there is one."""
         await self._database.close()
 
+    @asynccontextmanager
+    async def _hand(self) -> AsyncIterator[None]:
+        """A turn among those that are added now; waits for it as long as twice the time limit."""
+        with translated():
+            async with asyncio.timeout(2 * self._database.timeout_s):
+                await self._adding.acquire()
+        try:
+            yield
+        finally:
+            self._adding.release()
+
     async def _neighbours(self, job: Job) -> tuple[int | None, int | None]:
         """The ranks of the lane's head and of the caller's last job in it."""
         jobs, lane = self._collection(), name_of(job.lane)
-        first, every, own = await asyncio.gather(
+        first, own = await asyncio.gather(
             self._first_rank(queries.claimable(jobs, lane, job.created_at)),
-            self._first_rank(queries.claimable(jobs, lane)),
             self._first_rank(queries.callers_last(jobs, lane, name_of(job.caller))),
         )
-        return (every if first is None else first), own
+        return (await self._first_rank(queries.claimable(jobs, lane)) if first is None else first), own
 
     async def _first_rank(self, query: AsyncQuery) -> int | None:
         found = await self._snapshots(query.select(["rank"]), 1)
