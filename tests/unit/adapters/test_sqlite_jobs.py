@@ -47,6 +47,15 @@ async def test_two_processes_never_take_one_job(tmp_path: Path) -> None:
     assert sorted("".join(taken).split()) == sorted(added)
 
 
+async def test_thousand_jobs_at_once_are_taken_in_time(tmp_path: Path) -> None:
+    """One sync of the disk for each would take longer than a caller is let wait."""
+    jobs = SqliteJobs(tmp_path / "state.db")
+    added = await asyncio.gather(*(jobs.add(new_job(caller=f"caller-{number % 50}")) for number in range(1000)))
+    assert sorted(job.rank for job in added) == sorted([*range(20)] * 50)
+    assert (await jobs.crowd(LANE)).queued == 1000
+    await jobs.close()
+
+
 async def test_jobs_outlive_their_process(tmp_path: Path) -> None:
     first = SqliteJobs(tmp_path / "state.db")
     job = await first.add(new_job())
