@@ -80,7 +80,7 @@ class Rates:
     async def _wait_s(self, key_id: str, one: _Limited) -> float:
         """Take a token for a request; the seconds until there may be one where there is none now."""
         now = self._epoch()
-        if one.alone:
+        if one.alone is not None:
             if now >= one.rest_until:
                 self._draw(key_id, one)
             return one.take_alone(one.alone, now)

@@ -1,16 +1,19 @@
 """Who holds a key is told from memory, changes are seen within 10 s, and a lost store is outlived."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spillway.adapters.memory_store import MemoryStore
 from spillway.domain.keys import Key, new_token
 from spillway.errors import KeyRefused, Overloaded, StoreUnavailable
 from spillway.ports.store import Document
-from spillway.services.keyring import FRESH_S, GAP_S, LAST_KNOWN_S, RELIST_S, STALE_S, Keyring
+from spillway.services.keyring import FRESH_S, GAP_S, LAST_KNOWN_S, LONGEST_REST_S, RELIST_S, STALE_S, Keyring
 from spillway.services.keys import CHANGES, FOLDER, Keys
 
 
@@ -255,3 +258,38 @@ async def test_a_key_that_can_not_be_read_ends_no_other(house: House) -> None:
     await house.store.write(FOLDER, "broken", {"version": 1})
     await house.store.write(CHANGES, "latest", {})
     assert (await house.ring.admit(made.token)).id == made.key.id
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.25, 1.0, 3.1, 6.0, 8.1, 60.0]),
+            st.sampled_from(["ask", "ask", "ask", "ask", "revoke", "away", "back"]),
+        ),
+        max_size=40,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_no_order_of_events_lets_a_revoked_key_in_for_longer_than_is_promised(steps: list[tuple[float, str]]) -> None:
+    """Longer only while the store is away, and for as long as it is left alone after."""
+
+    async def play() -> None:
+        house, revoked_at, back_at = House(), math.inf, -math.inf
+        token = (await house.keys.create(Key(id=""))).token
+        await house.ring.admit(token)
+        for passed_s, what in steps:
+            house.time.moved += passed_s
+            if what in ("away", "back"):
+                back_at = house.time() if house.store.away else back_at
+                house.store.away = what == "away"
+            elif what == "revoke" and not house.store.away and revoked_at == math.inf:
+                await house.keys.revoke(token)
+                revoked_at = house.time()
+            elif what == "ask":
+                let_in = not await house.refuses(token)
+                promised = revoked_at + STALE_S >= house.time() or house.store.away
+                assert not let_in or promised or house.time() - back_at <= LONGEST_REST_S
+                assert let_in or revoked_at < math.inf
+                await asyncio.sleep(0)
+
+    asyncio.run(play())
