@@ -2,6 +2,7 @@
 
 import uuid
 from types import TracebackType
+from typing import Any
 
 import grpc
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
@@ -31,13 +32,20 @@ class Topics:
         await self._publisher.transport.close()
         await self._subscriber.transport.close()
 
-    async def make(self, topic: str, *, push_to: str | None = None) -> None:
-        """A topic with one subscription of its name, which pushes to an address or is to be pulled."""
+    async def make(self, topic: str, *, push_to: str | None = None, dead_letters: str | None = None) -> None:
+        """A topic with one subscription of its name, which pushes to an address or is to be pulled.
+
+        What was refused five times goes to the topic `dead_letters`.
+        """
         path = f"projects/{self.project}/topics/{topic}"
         await self._publisher.create_topic(name=path)
-        subscription = {"name": self._subscription(topic), "topic": path, "ack_deadline_seconds": 60}
+        subscription: dict[str, Any] = {"name": self._subscription(topic), "topic": path, "ack_deadline_seconds": 60}
         if push_to:
             subscription["push_config"] = {"push_endpoint": push_to}
+        if dead_letters:
+            dead_topic = f"projects/{self.project}/topics/{dead_letters}"
+            subscription["dead_letter_policy"] = {"dead_letter_topic": dead_topic, "max_delivery_attempts": 5}
+            subscription["retry_policy"] = {"minimum_backoff": {"seconds": 0}, "maximum_backoff": {"seconds": 1}}
         await self._subscriber.create_subscription(request=subscription)
 
     async def said(self, topic: str, count: int) -> list[PubsubMessage]:
@@ -51,6 +59,11 @@ class Topics:
             if acks := [one.ack_id for one in pulled.received_messages]:
                 await self._subscriber.acknowledge(subscription=self._subscription(topic), ack_ids=acks)
         return found
+
+    async def say(self, topic: str, data: bytes, attributes: dict[str, str] | None = None) -> None:
+        """One message."""
+        message = PubsubMessage(data=data, attributes=attributes or {})
+        await self._publisher.publish(topic=f"projects/{self.project}/topics/{topic}", messages=[message], timeout=20)
 
     def _subscription(self, topic: str) -> str:
         return f"projects/{self.project}/subscriptions/{topic}"
