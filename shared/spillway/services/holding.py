@@ -25,11 +25,20 @@ Step = Callable[[Job], Job]
 class Hold:
     """One job, as long as this worker has it. `epoch` is the clock that processes share."""
 
-    def __init__(self, jobs: Jobs, job: Job, *, epoch: Clock, lease_s: float = LEASE_S, renew_s: float = RENEW_S):
+    def __init__(
+        self,
+        jobs: Jobs,
+        job: Job,
+        *,
+        epoch: Clock,
+        lease_s: float = LEASE_S,
+        renew_s: float = RENEW_S,
+        retry_s: float = RETRY_S,
+    ):
         assert job.lease is not None  # noqa: S101 (only claimed jobs are held)
         self.job = job
         self.epoch = epoch
-        self._jobs, self._lease_s, self._renew_s = jobs, lease_s, renew_s
+        self._jobs, self._lease_s, self._renew_s, self._retry_s = jobs, lease_s, renew_s, retry_s
         self._holder, self._until = job.lease.holder, job.lease.until
         self._lock = asyncio.Lock()
         self._progress: float | None = None
@@ -78,9 +87,9 @@ class Hold:
             return found
 
     async def _try_later(self) -> None:
-        if self.epoch() + RETRY_S >= self._until:
+        if self.epoch() + self._retry_s >= self._until:
             raise StoreUnavailable(f"the lease of job {self.job.id} ends before the store answers")
-        await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(self._retry_s)
 
     def _check_ours(self, found: Job) -> None:
         if found.over:
