@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from spillway.adapters.gif_animator import GifAnimator
 from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
@@ -20,8 +22,10 @@ from spillway.edge.app import Beside, House, JobHouse, create_app
 from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.edge.dashboard.endpoints import Dashboard
+from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.redemptions import deposit_page, redemptions_page
 from spillway.errors import BadSettings
+from spillway.services.gallery import Gallery
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
 from spillway.services.overview import Overview
@@ -71,13 +75,19 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             beside=always,
             side_doors=_side_doors(own, side, wakes, room),
             gauges=deposits.gauges,
-            further={
-                "/api/redemptions": redemptions_page(reports, redemption_totals(own.store)),
-                "/api/redemptions/deposit": deposit_page(deposits),
-                **_dashboard(own, side, reports).pages(),
-            },
+            further=[
+                Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
+                Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
+                *_dashboard(own, side, reports).routes(),
+                *_competition(own, side).routes(),
+            ],
         )
     )
+
+
+def _competition(own: Inside, side: JobSide) -> GifCompetition:
+    animator = GifAnimator()
+    return GifCompetition(Gallery(own.store, own.artifacts, animator, side.desk, side.views, epoch=time.time))
 
 
 def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports) -> Dashboard:

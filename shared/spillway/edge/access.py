@@ -35,6 +35,15 @@ def need_of(method: str, path: str) -> Need:
     named = _POSTS if method == "POST" else _GETS if method in ("GET", "HEAD") else {}
     if path in named:
         return named[path]
+    if path.startswith("/api/gif/"):
+        return _competition(method, path)
     if path.startswith("/api/"):
         return _READ if named is _GETS else _ADMIN
     return next((need for below, need in _BELOW if path.startswith(below)), ANY_KEY)
+
+
+def _competition(method: str, path: str) -> Need:
+    """Everybody may look and vote; entries are made of one's own jobs, and taken away by operators."""
+    if method == "POST":
+        return None if path.endswith("/votes") else _JOBS
+    return _ADMIN if method == "DELETE" else None

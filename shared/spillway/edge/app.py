@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import openai, pages
 from spillway.edge.artifacts import ArtifactsEndpoint
+from spillway.edge.assets import asset
 from spillway.edge.auth import Entrance, welcome
 from spillway.edge.bodies import Room
 from spillway.edge.cross_origin import CrossOrigin
@@ -74,8 +75,8 @@ class House:
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
     gauges: Callable[[], Awaitable[Mapping[str, Mapping[str, float]]]] | None = None
     """What other processes have found out, for /metrics; raises StoreUnavailable."""
-    further: Mapping[str, pages.Page] = field(default_factory=dict)
-    """Further paths that answer GET."""
+    further: Sequence[Route] = ()
+    """Further paths."""
 
 
 class FrontDoor:
@@ -141,7 +142,8 @@ def _others(house: House, endpoints: Mapping[str, ASGIApp]) -> Starlette:
         Route("/api/stats", pages.stats(house.status), methods=["GET"]),
         Route("/api/history", HistoryEndpoint(house.archive).__call__, methods=["GET"]),
         Route("/api/policy", _policy(house.inference), methods=["GET"]),
-        *(Route(path, page, methods=["GET"]) for path, page in house.further.items()),
+        Route("/assets/{name}", asset, methods=["GET"]),
+        *house.further,
         Route("/openapi.json", _openapi, methods=["GET"]),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_fault, SpillwayError: _fault}

@@ -1,16 +1,17 @@
-"""The page, its live parts, and its assets."""
+"""The page and its live parts."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from importlib import resources
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge.dashboard.sections import page, sections
+from spillway.edge.pages import STRICT
 from spillway.errors import BadRequest, Overloaded
 from spillway.services.archive import range_named
 from spillway.services.overview import Overview
@@ -19,16 +20,6 @@ from spillway.services.status import Status
 LOOK_EVERY_S, REST_S = 2.0, 15.0
 MOST_WATCHERS = 100
 DAY_S = 86400.0
-ASSETS = {"dashboard.css": "text/css; charset=utf-8", "dashboard.js": "text/javascript; charset=utf-8"}
-STRICT = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
 
 
 class Dashboard:
@@ -38,9 +29,12 @@ class Dashboard:
         self._overview, self._status = overview, status
         self._watchers = 0
 
-    def pages(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
-        """What answers, by its path."""
-        return {"/": self._page, "/api/dashboard/events": self._events, "/assets/{name}": asset}
+    def routes(self) -> list[Route]:
+        """For the application."""
+        return [
+            Route("/", self._page, methods=["GET"]),
+            Route("/api/dashboard/events", self._events, methods=["GET"]),
+        ]
 
     async def _page(self, request: Request) -> Response:
         view, pipeline = _asked(request)
@@ -85,17 +79,3 @@ def _asked(request: Request) -> tuple[str, str | None]:
     if pipeline is not None and pipeline not in PIPELINES:
         raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}", code="invalid_parameter", param="pipeline")
     return view, pipeline
-
-
-async def asset(request: Request) -> Response:
-    """A style sheet or script of the house's own."""
-    name = request.path_params["name"]
-    if name not in ASSETS:
-        raise BadRequest("there is no such asset", status=404, code="not_found")
-    content = resources.files("spillway.edge.dashboard").joinpath("assets", name).read_bytes()
-    headers = {
-        "content-type": ASSETS[name],
-        "cache-control": "public, max-age=300",
-        "x-content-type-options": "nosniff",
-    }
-    return Response(content, headers=headers)
