@@ -28,12 +28,10 @@ locals {
       cpu_between_requests = true
       # Whoever is not asked for a key must be somebody whom Google has checked.
       callers = var.auth == "keys" ? ["allUsers"] : var.gateway_callers
-      secrets = ["REPLICATE_API_TOKEN", "SPILLWAY_REPLICATE_WEBHOOK_SECRET", "SPILLWAY_WEBHOOK_SECRET"]
-      environment = {
-        SPILLWAY_ARTIFACTS     = "gs://${local.artifacts}"
-        SPILLWAY_AUTH          = var.auth
+      secrets = local.job_secrets
+      environment = merge(local.job_environment, {
         SPILLWAY_MAX_LISTENERS = "800"
-      }
+      })
     }
 
     notifier = {
@@ -57,6 +55,23 @@ locals {
       schedule      = "* * * * *"
       # A node's address holds the key of who pays for it.
       secrets = ["SPILLWAY_RPC_URL"]
+    }
+
+    worker = {
+      description = "Runs the job that Pub/Sub says is due; sweeps every minute for what was forgotten."
+      # It waits for others most of the time; results are decoded one by one.
+      concurrency = 40
+      cpu         = "1"
+      memory      = "2Gi"
+      # Pub/Sub waits no longer.
+      timeout_s     = 600
+      max_instances = 5
+      # Webhooks are posted, and repeated at first, after the message has been answered.
+      cpu_between_requests = true
+      secrets              = local.job_secrets
+      environment = merge(local.job_environment, local.to_gateway ? {
+        SPILLWAY_GATEWAY_URL = "https://gateway${local.address}"
+      } : {})
     }
 
     notifier = {
@@ -88,6 +103,23 @@ locals {
     }
   }
 
+  # What follows a function's name in the address that Cloud Run gives it: known before anything is there, so that
+  # functions can be told each other's addresses, and their own as the audience of tokens.
+  address = "-${local.project_number}.${var.region}.run.app"
+
+  # Those that take, run and show jobs.
+  job_secrets = [
+    "REPLICATE_API_TOKEN", "SPILLWAY_INTERNAL_KEY", "SPILLWAY_REPLICATE_WEBHOOK_SECRET", "SPILLWAY_WEBHOOK_SECRET",
+  ]
+  job_environment = {
+    SPILLWAY_ARTIFACTS  = "gs://${local.artifacts}"
+    SPILLWAY_AUTH       = var.auth
+    SPILLWAY_PUBLIC_URL = coalesce(var.public_url, "https://gateway${local.address}")
+  }
+
+  # The worker shows a key of its own, which IAM knows nothing of: it needs a front door that is open to all.
+  to_gateway = var.auth == "keys" && contains(keys(var.secrets), "SPILLWAY_INTERNAL_KEY")
+
   # What all of them are told.
   environment = merge(var.settings, {
     for name, value in {
@@ -109,7 +141,7 @@ module "function" {
 
   name                 = each.key
   project              = var.project
-  project_number       = local.project_number
+  url                  = "https://${each.key}${local.address}"
   region               = var.region
   runtime              = var.runtime
   bundle               = "${var.bundles}/${each.key}.zip"

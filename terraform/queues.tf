@@ -2,7 +2,9 @@
 
 locals {
   queues = {
-    spillway-announcements = { to = "notifier", from = ["redemptions"] }
+    spillway-announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600] }
+    # Whoever waits for a job waits for its message too. The worker lays aside by itself what failed for good.
+    spillway-jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60] }
   }
 }
 
@@ -19,5 +21,19 @@ module "queue" {
   audience       = module.function[each.value.to].url
   caller         = module.function[each.value.to].caller
   ack_deadline_s = local.functions[each.value.to].timeout_s
+  backoff_s      = each.value.backoff_s
+  undertakers    = { for name in each.value.lays_aside : name => module.function[name].member }
   publishers     = { for name in each.value.from : name => module.function[name].member }
+}
+
+# The worker's sweep is a message too: one worker of those that there are takes it.
+module "sweep" {
+  source = "./modules/schedule"
+
+  name        = "sweep"
+  project     = var.project
+  region      = var.region
+  description = "Every minute: jobs, webhooks and results that were forgotten."
+  schedule    = "* * * * *"
+  message     = { topic = module.queue["spillway-jobs"].topic_id, attributes = { kind = "sweep" } }
 }

@@ -9,8 +9,10 @@ module "schedule" {
   region      = var.region
   description = local.functions[each.key].description
   schedule    = each.value
-  timeout_s   = local.functions[each.key].timeout_s
-  endpoint    = module.function[each.key].url
-  audience    = module.function[each.key].url
-  caller      = module.function[each.key].caller
+
+  call = {
+    caller    = module.function[each.key].caller
+    timeout_s = local.functions[each.key].timeout_s
+    url       = module.function[each.key].url
+  }
 }

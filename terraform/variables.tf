@@ -141,6 +141,12 @@ variable "project" {
   }
 }
 
+variable "public_url" {
+  description = "Address by which callers reach the front door, where it has a name of its own; null for the one that Google gives it."
+  type        = string
+  default     = null
+}
+
 variable "region" {
   description = "Region of functions, images, schedules and results."
   type        = string

@@ -39,7 +39,8 @@ class Rules:
                 yield from (Fault(path, why) for one in _each(value) if (why := _refusal(rules[path], one)))
         present = {path for path, _ in written} | {name for name in block.nested if config.get(name)}
         for names in rules.get("exactly_one", []):
-            if len(present & set(names)) != 1:
+            unsure = any(is_unknown(config.get(name)) for name in names)
+            if len(present & set(names)) != 1 and not unsure:
                 yield Fault(names[0], f"exactly one of {', '.join(names)} must be given")
         for path in rules.get("needed", []):
             if path not in present:

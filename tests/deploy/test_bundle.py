@@ -59,6 +59,7 @@ def started(name: str, folder: Path, python: Path) -> Iterator[str]:
         "PATH": f"{python.parent}{os.pathsep}{os.defpath}",
         "PORT": str(port),
         "FUNCTION_TARGET": name,
+        "SPILLWAY_QUEUE": "pubsub://nobody",
         "SPILLWAY_STATE": f"sqlite:///{folder.parent}/{name}.db",
     }
     process = subprocess.Popen([python.with_name("functions-framework")], cwd=folder, env=variables)

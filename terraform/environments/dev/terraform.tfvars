@@ -3,5 +3,6 @@ project = "spillway-dev"
 region  = "us-central1"
 
 secrets = {
-  REPLICATE_API_TOKEN = "replicate-api-token"
+  REPLICATE_API_TOKEN   = "replicate-api-token"
+  SPILLWAY_INTERNAL_KEY = "spillway-internal-key"
 }

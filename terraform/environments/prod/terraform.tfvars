@@ -4,5 +4,6 @@ project         = "spillway-prod"
 region          = "us-central1"
 
 secrets = {
-  REPLICATE_API_TOKEN = "replicate-api-token"
+  REPLICATE_API_TOKEN   = "replicate-api-token"
+  SPILLWAY_INTERNAL_KEY = "spillway-internal-key"
 }

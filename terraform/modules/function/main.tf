@@ -1,14 +1,10 @@
 # A function whole: its account, what it may read, its source, itself, and who may call it.
 
 locals {
-  # The form that Cloud Run gives every service; it is known before the service is there, so that a function can be
-  # told its own address and the audience of the tokens that its callers bring.
-  url = "https://${var.name}-${var.project_number}.${var.region}.run.app"
-
   # It looks at the tokens of its calls by itself too: two locks, of which one may be left open by mistake.
   tokens = var.called_by_google ? {
     SPILLWAY_PUSH_ACCOUNT  = google_service_account.caller[0].email
-    SPILLWAY_PUSH_AUDIENCE = local.url
+    SPILLWAY_PUSH_AUDIENCE = var.url
   } : {}
 }
 

@@ -22,5 +22,5 @@ output "name" {
 
 output "url" {
   description = "Address of the function, and the audience of tokens for it."
-  value       = local.url
+  value       = var.url
 }

@@ -124,11 +124,6 @@ variable "project" {
   type        = string
 }
 
-variable "project_number" {
-  description = "Project number; it is part of the function's address."
-  type        = string
-}
-
 variable "region" {
   description = "Region of the function."
   type        = string
@@ -169,4 +164,9 @@ variable "timeout_s" {
     condition     = var.timeout_s >= 1 && var.timeout_s <= 3600
     error_message = "timeout_s must be 1 to 3600."
   }
+}
+
+variable "url" {
+  description = "Address that the function will have, and the audience of tokens for it."
+  type        = string
 }

@@ -13,6 +13,15 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member  = each.value
 }
 
+resource "google_pubsub_topic_iam_member" "undertaker" {
+  for_each = var.undertakers
+
+  project = var.project
+  topic   = google_pubsub_topic.dead.name
+  role    = "roles/pubsub.publisher"
+  member  = each.value
+}
+
 resource "google_service_account_iam_member" "speaks_for_caller" {
   service_account_id = "projects/${var.project}/serviceAccounts/${var.caller}"
   role               = "roles/iam.serviceAccountTokenCreator"

@@ -12,3 +12,8 @@ output "topic" {
   description = "Name of the topic."
   value       = google_pubsub_topic.queue.name
 }
+
+output "topic_id" {
+  description = "The topic, as others refer to it: projects/PROJECT/topics/NAME."
+  value       = google_pubsub_topic.queue.id
+}

@@ -85,3 +85,9 @@ variable "publishers" {
   description = "Who may write: function to IAM member."
   type        = map(string)
 }
+
+variable "undertakers" {
+  description = "Who lays aside by itself what failed for good: function to IAM member."
+  type        = map(string)
+  default     = {}
+}

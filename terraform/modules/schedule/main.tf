@@ -1,21 +1,34 @@
-# Calls a function by the clock, as an account of its own.
+# By the clock: calls a function as an account of its own, or sends a message to a topic.
 
-resource "google_cloud_scheduler_job" "call" {
+resource "google_cloud_scheduler_job" "job" {
   project          = var.project
   region           = var.region
   name             = var.name
   description      = var.description
   schedule         = var.schedule
   time_zone        = "Etc/UTC"
-  attempt_deadline = "${var.timeout_s}s"
+  attempt_deadline = var.call == null ? null : "${var.call.timeout_s}s"
 
-  http_target {
-    http_method = "POST"
-    uri         = var.endpoint
+  dynamic "http_target" {
+    for_each = var.call[*]
 
-    oidc_token {
-      service_account_email = var.caller
-      audience              = var.audience
+    content {
+      http_method = "POST"
+      uri         = http_target.value.url
+
+      oidc_token {
+        service_account_email = http_target.value.caller
+        audience              = http_target.value.url
+      }
+    }
+  }
+
+  dynamic "pubsub_target" {
+    for_each = var.message[*]
+
+    content {
+      topic_name = pubsub_target.value.topic
+      attributes = pubsub_target.value.attributes
     }
   }
 

@@ -1,4 +1,4 @@
 output "job" {
   description = "Name of the job."
-  value       = google_cloud_scheduler_job.call.name
+  value       = google_cloud_scheduler_job.job.name
 }

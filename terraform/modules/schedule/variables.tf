@@ -1,11 +1,22 @@
-variable "audience" {
-  description = "Audience of the tokens that the calls carry."
-  type        = string
-}
+variable "call" {
+  description = "The function that is called: its address, the account that may call it, and the seconds that it may take."
+  type        = object({ caller = string, timeout_s = number, url = string })
+  default     = null
 
-variable "caller" {
-  description = "E-mail of the account that may call the function."
-  type        = string
+  validation {
+    condition     = (var.call == null) != (var.message == null)
+    error_message = "A schedule either calls a function or sends a message."
+  }
+
+  validation {
+    condition     = try(startswith(var.call.url, "https://"), var.call == null)
+    error_message = "A token may go over https:// only."
+  }
+
+  validation {
+    condition     = try(var.call.timeout_s >= 15 && var.call.timeout_s <= 1800, var.call == null)
+    error_message = "The scheduler waits 15 to 1800 seconds."
+  }
 }
 
 variable "description" {
@@ -13,14 +24,10 @@ variable "description" {
   type        = string
 }
 
-variable "endpoint" {
-  description = "Address that is called."
-  type        = string
-
-  validation {
-    condition     = startswith(var.endpoint, "https://")
-    error_message = "A token may go over https:// only."
-  }
+variable "message" {
+  description = "The message that is sent: its topic (projects/PROJECT/topics/NAME) and its attributes."
+  type        = object({ attributes = map(string), topic = string })
+  default     = null
 }
 
 variable "name" {
@@ -45,15 +52,5 @@ variable "schedule" {
   validation {
     condition     = length(split(" ", var.schedule)) == 5
     error_message = "schedule must have cron's five fields."
-  }
-}
-
-variable "timeout_s" {
-  description = "Seconds that a call may take."
-  type        = number
-
-  validation {
-    condition     = var.timeout_s >= 15 && var.timeout_s <= 1800
-    error_message = "The scheduler waits 15 to 1800 seconds."
   }
 }

@@ -20,12 +20,12 @@ variables {
   memory            = "512Mi"
   name              = "balancer"
   project           = "spillway-test"
-  project_number    = "123456789012"
   region            = "us-central1"
   runtime           = "python312"
   secrets           = { REPLICATE_API_TOKEN = "replicate-api-token" }
   source_bucket     = "spillway-test-sources"
   timeout_s         = 300
+  url               = "https://balancer-123456789012.us-central1.run.app"
 }
 
 run "what_google_calls_is_called_from_inside_with_a_token" {
