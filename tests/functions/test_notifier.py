@@ -17,6 +17,7 @@ from simulator.server import background
 from spillway.adapters.pubsub_bell import PubSubBell
 from spillway.adapters.sqlite_outbox import SqliteOutbox
 from support.announced import assert_told_once, drafts
+from support.chain import Won, anvil
 from support.front_door import ROOT, free_port
 from support.google import ACCOUNT, AUDIENCE, Google
 from support.topics import Topics
@@ -29,12 +30,13 @@ PUSH = {
 
 
 @contextmanager
-def function(settings: dict[str, str]) -> Iterator[str]:
+def function(settings: dict[str, str], name: str = "notifier") -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
             Path(sys.executable).with_name("functions-framework"),
-            "--source", FUNCTION / "main.py", "--target", "notifier", "--host", "127.0.0.1", "--port", str(port),
+            "--source", ROOT / "functions" / name / "main.py", "--target", name,
+            "--host", "127.0.0.1", "--port", str(port),
         ],
         env={**os.environ, **settings},
     )  # fmt: skip
@@ -126,6 +128,25 @@ async def test_the_bell_rings_through_pubsub(
                 assert time.monotonic() < end
                 await asyncio.sleep(0.05)
     assert_told_once(discord, 3)
+
+
+async def test_from_the_chain_to_discord_as_it_is_deployed(
+    pubsub_host: str, settings: dict[str, str], discord: DiscordApi, tmp_path: Path
+) -> None:
+    """The clock calls `redemptions`, which finds a ticket and rings; Pub/Sub calls `notifier`, which announces it."""
+    with anvil() as node, function(settings) as notifier:
+        sent = node.redeem(Won())
+        async with Topics(pubsub_host) as topics:
+            await topics.make("spillway-announcements", push_to=notifier)
+            queue = {"SPILLWAY_QUEUE": f"pubsub://{topics.project}", "PUBSUB_EMULATOR_HOST": pubsub_host}
+            with function({**node.settings(tmp_path / "state.db"), **queue}, "redemptions") as redemptions:
+                assert httpx.post(redemptions, timeout=60).json()["problems"] == []
+                end = time.monotonic() + 60
+                while not any(sent in str(message.embeds) for message in discord.channel):
+                    assert time.monotonic() < end
+                    httpx.post(redemptions, timeout=60)
+                    await asyncio.sleep(0.2)
+    assert sum(sent in str(message.embeds) for message in discord.messages) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 
@@ -19,7 +19,8 @@ from spillway.errors import BrokenAnswer, MessageGone, RequestRejected, Spillway
 
 BACKEND = "Discord"
 TRY_S, CALL_S = 8.0, 25.0
-MOST_EMBEDS, LONGEST_EMBEDS, LONGEST_CONTENT = 10, 6000, 2000
+# Embeds of a message may have 6,000 characters together; how others than Latin ones are counted is not documented.
+MOST_EMBEDS, LONGEST_EMBEDS, LONGEST_CONTENT = 10, 5800, 2000
 MOST_FACTS, LONGEST_FACT, LONGEST_NAME, LONGEST_TITLE, LONGEST_TEXT, LONGEST_FOOTNOTE = 12, 320, 60, 200, 700, 300
 UNKNOWN_MESSAGE = 10008
 _COLOURS: Mapping[Tone, int] = {
@@ -45,7 +46,7 @@ class DiscordWebhook:
         self._query = [pair for pair in parse_qsl(parts.query) if pair[0] == "thread_id"]
 
     def room(self, cards: Sequence[Card]) -> int:
-        """Ten embeds and six thousand characters at most."""
+        """Ten embeds, and as many characters as Discord takes."""
         total = 0
         for count, card in enumerate(cards[:MOST_EMBEDS]):
             total += _length(_embed(card))
@@ -67,14 +68,14 @@ class DiscordWebhook:
             "embeds": embeds,
             "allowed_mentions": {"parse": []},
         }
-        answer = await self._api.call("PATCH", self._path(f"/messages/{message_id}"), body)
-        if _message_id(answer) != message_id or len(answer.get("embeds") or []) != len(embeds):
+        answer = await self._api.call("PATCH", self._path(f"/messages/{quote(message_id, safe='')}"), body)
+        if _message_id(answer) != message_id or len(answer.get("embeds", embeds)) != len(embeds):
             raise BrokenAnswer(f"{BACKEND} answered an edit with another message")
 
     async def discard(self, message_id: str) -> None:
         """Delete it."""
         try:
-            await self._api.call("DELETE", self._path(f"/messages/{message_id}"))
+            await self._api.call("DELETE", self._path(f"/messages/{quote(message_id, safe='')}"))
         except MessageGone:
             return
 
@@ -124,7 +125,7 @@ def _reason(status: int) -> str:
 def _message_id(answer: Any) -> str:
     """Raises BrokenAnswer where the answer is no message."""
     told = answer.get("id") if isinstance(answer, dict) else None
-    if not isinstance(told, str) or not told.isdigit():
+    if not isinstance(told, str) or not told:
         raise BrokenAnswer(f"{BACKEND}'s answer is no message")
     return told
 
