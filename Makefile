@@ -51,9 +51,10 @@ sbom: setup ## Write build/sbom (CycloneDX, one for each function) and docs/lice
 audit: setup ## Ask what is known against the locked packages; fails where no database can be asked
 	$(BIN)/python -m supply_chain.audit
 
-bench: setup ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
+bench: setup tests/chain/node_modules ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/keys.py
+	$(BIN)/python benchmarks/redemptions.py
 	$(BIN)/python benchmarks/policies/compare.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-FIRST, LARGEST = 2_000, 1_000_000
+FIRST, LARGEST = 100, 1_000_000
 WANTED_LOGS = 2_000
 """So many logs of one answer are handled well; more than twice that are too many to hold in memory."""
 
