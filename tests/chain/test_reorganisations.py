@@ -110,3 +110,27 @@ async def test_chain_that_is_too_short_is_waited_for(node: Anvil, tmp_path: Path
         node.mine(7)
         await scan.round()
         assert await scan.stored() == []
+
+
+async def test_chain_that_is_shorter_and_another_is_corrected_as_far_as_it_goes(node: Anvil, tmp_path: Path) -> None:
+    async with reading_of(node, tmp_path / "state.db") as scan:
+        for number in range(6):
+            node.redeem(Won(orchestrator(number)))
+            await scan.round()
+        node.rpc("anvil_rollback", 5)
+        for number in range(3):
+            node.redeem(Won(orchestrator(10 + number)))
+        report = await scan.round()
+        assert (report.found, report.scanned_to) == (3, node.height)
+        node.mine(3)
+        await scan.round()
+        assert await scan.told() == truth(node) == believed(await scan.announced())
+
+
+async def test_more_confirmations_than_before_are_waited_for(node: Anvil, tmp_path: Path) -> None:
+    node.redeem(Won())
+    async with reading_of(node, tmp_path / "state.db") as scan:
+        await scan.round()
+    async with reading_of(node, tmp_path / "state.db", confirmations=2) as scan:
+        assert (await scan.round()).scanned_to == node.height
+        assert await scan.told() == truth(node)

@@ -1,5 +1,6 @@
 """Redemptions as they are read from a real EVM node."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +178,14 @@ async def test_block_is_read_by_its_number(node: Anvil, tmp_path: Path) -> None:
     header = node.rpc("eth_getBlockByNumber", "0x1", False)
     async with reading_of(node, tmp_path / "state.db") as scan:
         assert await scan.chain.block(1) == Block(1, header["hash"], int(header["timestamp"], 16))
+
+
+async def test_scans_that_overlap_share_the_work(node: Anvil, tmp_path: Path) -> None:
+    for _ in range(12):
+        node.redeem(Won(), Won())
+    lying = ChainNode(node.url, limits=Limits(blocks=2))
+    state = tmp_path / "state.db"
+    async with lying.serve(), reading_of(node, state, lying.url) as one, reading_of(node, state, lying.url) as other:
+        reports = await asyncio.gather(one.round(), other.round())
+        assert sum(report.found for report in reports) == len(truth(node))
+        assert await one.told() == truth(node) == believed(await one.announced())

@@ -3,6 +3,7 @@
 Nodes agree on answers but not on how they refuse: what a refusal means is read from its words.
 """
 
+import asyncio
 import json
 import re
 import time
@@ -21,6 +22,8 @@ from spillway.errors import ChainTooMuch, ChainUnavailable, ChainWrong
 
 TRY_S = 10.0
 CONNECT_S = 3.0
+# Shorter than the idle limit of any server met, so that none closes a connection under a request.
+KEEPALIVE_S = 4.0
 LOGS = "eth_getLogs"
 _RATE = re.compile(
     r"\brate\b|throttl|per second|request count|requests? limit|compute unit|capacity|quota|busy", re.IGNORECASE
@@ -38,6 +41,7 @@ class Node:
             url, {"timeout": aiohttp.ClientTimeout(total=try_s, connect=CONNECT_S)}, exception_retry_configuration=None
         )
         self._session: aiohttp.ClientSession | None = None
+        self._connecting = asyncio.Lock()
 
     async def call(self, method: str, *params: Any) -> Any:
         """The result. Raises ChainUnavailable; ChainTooMuch for what may be given in smaller parts; ChainWrong."""
@@ -57,9 +61,10 @@ class Node:
 
     async def _connect(self) -> None:
         """A session of our own: web3's would make a connection for each request."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=4.0))
-            await self._provider.cache_async_session(self._session)
+        async with self._connecting:
+            if self._session is None:
+                self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_S))
+                await self._provider.cache_async_session(self._session)
 
     def _refusal(self, method: str, error: Any) -> ChainUnavailable | ChainTooMuch:
         """Any other refusal of logs may be one of their number: there are as many wordings as makers of nodes."""

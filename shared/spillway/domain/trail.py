@@ -30,9 +30,9 @@ class Trail:
         older = tuple(block for block in self.blocks if block[0] < number)
         return type(self)(self.first, ((number, hash_), *_thinned(number, older)))
 
-    def back(self) -> Self:
-        """Without the newest block."""
-        return type(self)(self.first, self.blocks[1:])
+    def before(self, number: int) -> Self:
+        """Without that block and newer ones."""
+        return type(self)(self.first, tuple(block for block in self.blocks if block[0] < number))
 
     def body(self) -> dict[str, Any]:
         """As it is stored."""

@@ -17,13 +17,14 @@ from spillway.domain.block_ranges import RangeSize
 from spillway.domain.corrections import Change, changes, missing
 from spillway.domain.redemptions import Redemption
 from spillway.domain.trail import Trail
-from spillway.errors import ChainError, ChainTooMuch, ChainWrong, Conflict, StoreUnavailable
+from spillway.errors import ChainError, ChainTooMuch, ChainUnavailable, ChainWrong, Conflict, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.outbox import CORRECTION, REDEMPTION, Draft
 from spillway.ports.redemptions import MOST, Chain, Cursor, Finding, Redemptions, Stretch
 
 log = logging.getLogger("spillway.redemptions")
 
+TRIES = 5
 Progress = Callable[[int, int, int], None]
 """Told how far a reading is: its first block, the one that it has come to, its last."""
 
@@ -89,18 +90,30 @@ class Reader:
         report = Report()
         try:
             await self._chain.check()
-            end = (await self._chain.final()).number
-            report.final = end
-            await self._read(report, end if last is None else min(end, last), within_s, progress)
+            report.final = final = (await self._chain.final()).number
+            await self._go_on(report, final if last is None else min(final, last), within_s, progress)
         except (ChainError, Conflict, StoreUnavailable) as error:
             report.problems.append(str(error))
             report.alarm = isinstance(error, ChainWrong)
         _tell(report)
         return report
 
-    async def _read(self, report: Report, last: int, within_s: float | None, progress: Progress | None) -> None:
+    async def _go_on(self, report: Report, last: int, within_s: float | None, progress: Progress | None) -> None:
+        """Where another reading is quicker, this one goes on behind it. Raises Conflict where neither does."""
+        at, stuck = -1, 0
+        while True:
+            cursor = await self._begin(report)
+            at, stuck = cursor.trail.next, 0 if cursor.trail.next != at else stuck + 1
+            try:
+                return await self._read(report, cursor, last, within_s, progress)
+            except Conflict:
+                if stuck >= TRIES:
+                    raise
+
+    async def _read(
+        self, report: Report, cursor: Cursor, last: int, within_s: float | None, progress: Progress | None
+    ) -> None:
         started = self._monotonic()
-        cursor = await self._begin(report)
         report.scanned_to = cursor.trail.next - 1
         while cursor.trail.next <= last:
             if within_s is not None and self._monotonic() - started > within_s:
@@ -114,16 +127,33 @@ class Reader:
     async def _begin(self, report: Report) -> Cursor:
         """The cursor, gone back to a block that the chain still has."""
         cursor = await self._redemptions.cursor(self._what.name) or Cursor(Trail(self._what.first))
-        trail = cursor.trail
-        while trail.blocks and not await self._is_there(*trail.blocks[0]):
-            trail = trail.back()
+        trail = await self._still_there(cursor.trail, report.final or 0)
         if trail != cursor.trail:
             report.reorganised_from = trail.next
             log.error("the chain was reorganised below its final depth, somewhere after block %d", trail.next - 1)
         return replace(cursor, trail=trail)
 
-    async def _is_there(self, number: int, hash_: str) -> bool:
-        return (await self._chain.block(number)).hash == hash_
+    async def _still_there(self, trail: Trail, final: int) -> Trail:
+        """The trail up to where the chain has the same block.
+
+        Raises ChainUnavailable where the chain is shorter than the trail and not known to be another one: the nodes
+        may be behind.
+        """
+        behind: ChainUnavailable | None = None
+        replaced = False
+        while trail.blocks:
+            number, hash_ = trail.blocks[0]
+            try:
+                if (await self._chain.block(number)).hash == hash_:
+                    break
+                replaced, trail = True, trail.before(number)
+            except ChainUnavailable as error:
+                if number <= final:
+                    raise
+                behind, trail = error, trail.before(final + 1)
+        if behind and not replaced:
+            raise behind
+        return trail
 
     async def _step(self, report: Report, cursor: Cursor, last: int) -> Cursor:
         """One range; where it is too much for the nodes, the next try is for half of it."""
@@ -163,7 +193,7 @@ class Reader:
     async def _confirm(self, gone: Sequence[Redemption]) -> None:
         """A log is gone with its block only. Raises ChainWrong where the block is still there."""
         for number, hash_ in sorted({(one.block_number, one.block_hash) for one in gone}):
-            if await self._is_there(number, hash_):
+            if (await self._chain.block(number)).hash == hash_:
                 raise ChainWrong(f"block {number} is as it was, but a redemption that it holds was left out")
 
     async def _known(self, keys: Sequence[str]) -> dict[str, Redemption]:
