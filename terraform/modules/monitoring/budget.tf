@@ -33,9 +33,13 @@ resource "google_billing_budget" "project" {
     spend_basis       = "FORECASTED_SPEND"
   }
 
-  all_updates_rule {
-    monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
-    # The billing account's owners hear of it also where nobody else is named.
-    disable_default_iam_recipients = false
+  # The billing account's owners hear of it by themselves.
+  dynamic "all_updates_rule" {
+    for_each = length(var.emails) == 0 ? [] : [true]
+
+    content {
+      monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+      disable_default_iam_recipients   = false
+    }
   }
 }

@@ -47,6 +47,11 @@ variable "budget" {
 variable "emails" {
   description = "Addresses that alerts and the budget's warnings go to."
   type        = set(string)
+
+  validation {
+    condition     = length(var.emails) <= 5
+    error_message = "A budget warns five channels at most; use a group's address."
+  }
 }
 
 variable "labels" {
