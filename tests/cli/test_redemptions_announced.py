@@ -97,6 +97,7 @@ def test_a_deposit_is_shown_watched_and_told(node: Anvil, discord: DiscordApi, t
         assert httpx.get(f"{url}/api/redemptions/deposit", timeout=30).json()["deposits"][0]["sender"] == GATEWAY
         metrics = httpx.get(f"{url}/metrics", timeout=30).text
     assert f'spillway_deposit_wei{{gateway="{GATEWAY}"}} 1e+16' in metrics
+    assert "spillway_announcement_waiting_seconds 0.0" in metrics
 
 
 def test_a_deposit_that_cannot_be_seen_is_said_so(node: Anvil, tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulator import DiscordApi
 from spillway.adapters.discord import DiscordWebhook
+from spillway.adapters.firestore_outbox import FirestoreOutbox
 from spillway.adapters.http import HttpPool
 from spillway.adapters.memory_outbox import MemoryOutbox
+from spillway.adapters.sqlite_outbox import SqliteOutbox
 from spillway.domain.announcements import PLACEHOLDER
 from spillway.services.announcing import Announcing
 from support.announced import assert_told_once, drafts, told
@@ -24,7 +29,7 @@ class There:
 
     def __init__(self, api: DiscordApi, pool: HttpPool):
         self.api, self.pool = api, pool
-        self.outbox = MemoryOutbox()
+        self.outbox: Any = MemoryOutbox()
         self.now = 1_790_000_000.0
 
     def announcer(self, **changes: Any) -> Announcing:
@@ -124,6 +129,32 @@ async def test_several_announcers_tell_everything_once(announcers: int) -> None:
         assert [report.problem for report in reports] == [""] * announcers
         assert_told_once(there.api, 30)
         assert all(message.embeds for message in there.api.channel)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "firestore"])
+async def test_announcers_of_several_instances_share_the_store(
+    store: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with running(25) as there:
+        if store == "firestore":
+            request.getfixturevalue("firestore_host")
+            project = f"test-{uuid.uuid4().hex[:12]}"
+            outboxes: list[Any] = [FirestoreOutbox(project, timeout_s=20.0) for _ in range(3)]
+        else:
+            outboxes = [SqliteOutbox(tmp_path / "state.db") for _ in range(3)]
+        await outboxes[0].add(drafts(25))
+        there.api.faults.add("reply_lost", times=2)
+        there.api.faults.add("slow_first_byte", delay_s=0.1, probability=0.3)
+        rounds = []
+        for outbox in outboxes:
+            there.outbox = outbox
+            rounds.append(there.announcer(within_s=60.0, epoch=time.time).round())
+        reports = await asyncio.gather(*rounds)
+        assert "" in [report.problem for report in reports]
+        assert_told_once(there.api, 25)
+        assert await outboxes[0].pending(1) == []
+        for outbox in outboxes:
+            await outbox.close()
 
 
 async def test_a_slow_announcer_whose_claim_ran_out_tells_nothing_twice() -> None:

@@ -15,6 +15,7 @@ DEPOSITS = {
     "spillway_deposit_days_left": "How long the deposit lasts at the last week's rate; absent where nothing is paid.",
     "spillway_deposit_low": "1 where the deposit is below its limits.",
     "spillway_deposit_unlocking": "1 where the deposit is being unlocked.",
+    "spillway_deposit_seen_timestamp_seconds": "When the deposit was seen last.",
 }
 
 
@@ -58,6 +59,11 @@ class Metrics:
         self._gauges = {
             "spillway_body_bytes": Gauge(
                 "spillway_body_bytes", "Bytes of request bodies held now.", registry=self.registry
+            ),
+            "spillway_announcement_waiting_seconds": Gauge(
+                "spillway_announcement_waiting_seconds",
+                "For how long the first redemption has waited to be announced; 0 where none waits.",
+                registry=self.registry,
             ),
             **{name: Gauge(name, about, ["gateway"], registry=self.registry) for name, about in DEPOSITS.items()},
         }

@@ -25,6 +25,7 @@ from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.redemptions import deposit_page, redemptions_page
 from spillway.errors import BadSettings
+from spillway.services.announcing import waiting_s
 from spillway.services.gallery import Gallery
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
@@ -59,6 +60,11 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     deposits = deposit_reports(own.routes, kept, own.store)
+
+    async def gauges() -> Mapping[str, float | Mapping[str, float]]:
+        waiting = await waiting_s(kept.outbox, time.time())
+        return {**await deposits.gauges(), "spillway_announcement_waiting_seconds": waiting}
+
     return create_app(
         House(
             inference=InferenceService(own.backends, own.keeper),
@@ -74,7 +80,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             close=close,
             beside=always,
             side_doors=_side_doors(own, side, wakes, room),
-            gauges=deposits.gauges,
+            gauges=gauges,
             further=[
                 Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
                 Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),

@@ -73,7 +73,7 @@ class House:
     beside: Sequence[Beside] = ()
     side_doors: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
-    gauges: Callable[[], Awaitable[Mapping[str, Mapping[str, float]]]] | None = None
+    gauges: Callable[[], Awaitable[Mapping[str, float | Mapping[str, float]]]] | None = None
     """What other processes have found out, for /metrics; raises StoreUnavailable."""
     further: Sequence[Route] = ()
     """Further paths."""

@@ -1,4 +1,4 @@
-"""GET /api/redemptions: pages of redemptions, as JSON or as CSV."""
+"""GET /api/redemptions: pages of redemptions, as JSON or as CSV; GET /api/redemptions/deposit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

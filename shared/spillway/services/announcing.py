@@ -65,6 +65,12 @@ async def call_announcer(outbox: Outbox, bell: Bell) -> str:
     return ""
 
 
+async def waiting_s(outbox: Outbox, now: float) -> float:
+    """For how long the first entry has waited to be announced; 0 where none waits. Raises StoreUnavailable."""
+    entries = await outbox.pending(1)
+    return max(0.0, now - entries[0].created_at) if entries else 0.0
+
+
 class Announcing:
     """The rounds of one announcer.
 

@@ -48,6 +48,7 @@ class DepositReports:
             "spillway_deposit_days_left": {one.sender: one.days_left for one in outlooks if one.days_left is not None},
             "spillway_deposit_low": {one.sender: float(one.low_since is not None) for one in outlooks},
             "spillway_deposit_unlocking": {one.sender: float(one.funds.withdraw_round > 0) for one in outlooks},
+            "spillway_deposit_seen_timestamp_seconds": {one.sender: float(one.at) for one in outlooks},
         }
 
     async def _jobs(self, deposit_wei: int, eth_usd: str | None) -> list[dict[str, Any]]:

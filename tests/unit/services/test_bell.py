@@ -4,7 +4,7 @@ import asyncio
 
 from spillway.adapters.memory_outbox import MemoryOutbox
 from spillway.errors import QueueUnavailable
-from spillway.services.announcing import call_announcer
+from spillway.services.announcing import call_announcer, waiting_s
 from spillway.services.bell import LocalBell
 from support.announced import drafts
 
@@ -35,6 +35,18 @@ async def test_it_rings_while_something_waits() -> None:
         assert await call_announcer(outbox, bell) == ""
     assert await is_rung(bell)
     assert not await is_rung(bell)
+
+
+async def test_how_long_the_first_one_waits_is_known() -> None:
+    now = 100.0
+    outbox = MemoryOutbox(epoch=lambda: now)
+    assert await waiting_s(outbox, now) == 0.0
+    await outbox.add(drafts(2))
+    now = 130.0
+    assert await waiting_s(outbox, now) == 30.0
+    await outbox.done(drafts(1)[0].id)
+    await outbox.add(drafts(1, first=3))
+    assert await waiting_s(outbox, now) == 30.0
 
 
 async def test_a_word_that_does_not_go_out_is_told_and_left_to_the_next_round() -> None:
