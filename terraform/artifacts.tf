@@ -20,9 +20,11 @@ module "artifacts" {
   deletion_protection = var.deletion_protection
   users               = { for name in local.artifact_users : name => module.function[name].member }
 
+  # A net under the sweep, which forgets a day sooner: a job may live for a day, and needs its input until then.
   days = {
-    "inputs/"  = 1
-    "results/" = 7
+    "answers/" = 2
+    "inputs/"  = 2
+    "results/" = 8
   }
 
   # A result that is kept again, as somebody asked for the same, lives on from then.
