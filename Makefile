@@ -56,6 +56,7 @@ bench: setup tests/chain/node_modules ## Measure; the figures of docs/performanc
 	$(BIN)/python benchmarks/keys.py
 	$(BIN)/python benchmarks/redemptions.py
 	$(BIN)/python benchmarks/policies/compare.py
+	$(BIN)/python benchmarks/jobs.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --extra chain --extra cli --group dev -o requirements.lock
