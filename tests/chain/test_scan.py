@@ -2,16 +2,21 @@
 
 import asyncio
 import random
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator import ChainNode, Limits
+from spillway.adapters.firestore_outbox import FirestoreOutbox
+from spillway.adapters.firestore_redemptions import FirestoreRedemptions
 from spillway.domain.chain_answers import Block
 from spillway.domain.tickets import CERTAIN
+from spillway.ports.redemptions import MOST
+from spillway.services.redemptions import Reader, reading
 from support.chain import ETH, GATEWAY, Anvil, Won, anvil, orchestrator
-from support.reading import believed, reading_of, short, truth
+from support.reading import Reading, believed, reading_of, short, truth
 
 OTHER = "0x" + "11" * 20
 
@@ -189,3 +194,24 @@ async def test_scans_that_overlap_share_the_work(node: Anvil, tmp_path: Path) ->
         reports = await asyncio.gather(one.round(), other.round())
         assert sum(report.found for report in reports) == len(truth(node))
         assert await one.told() == truth(node) == believed(await one.announced())
+
+
+async def test_firestore_keeps_what_is_read(
+    node: Anvil, tmp_path: Path, firestore_emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one transaction's worth, a reorganisation among it."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    project = f"test-{uuid.uuid4().hex[:12]}"
+    async with reading_of(node, tmp_path / "unused.db") as local:
+        kept = FirestoreRedemptions(project, timeout_s=20.0), FirestoreOutbox(project, timeout_s=20.0)
+        reader = Reader(local.chain, kept[0], reading("scan", 31337, node.broker, [GATEWAY], 0))
+        scan = Reading(local.chain, *kept, reader)
+        node.redeem_many(MOST + 10)
+        await scan.round()
+        node.redeem(Won(amount=3))
+        await scan.round()
+        node.reorganise(1, [(node.redemption(Won(amount=4)), 0)])
+        assert (await scan.round()).corrected == 1
+        assert await scan.told() == truth(node) == believed(await scan.announced())
+        for store in kept:
+            await store.close()

@@ -17,7 +17,7 @@ from spillway.adapters.sqlite_outbox import SqliteOutbox
 from spillway.adapters.sqlite_redemptions import SqliteRedemptions
 from spillway.domain.redemptions import LATEST, Redemption
 from spillway.domain.tickets import REDEEMED, TRANSFER
-from spillway.ports.outbox import REDEMPTION, Entry
+from spillway.ports.outbox import REDEMPTION, Entry, Outbox
 from spillway.ports.redemptions import Redemptions
 from spillway.services.redemptions import Reader, Report, reading
 from support.chain import CHAIN_ID, GATEWAY, Anvil
@@ -34,7 +34,7 @@ class Reading:
 
     chain: Arbitrum
     redemptions: Redemptions
-    outbox: SqliteOutbox
+    outbox: Outbox
     reader: Reader
 
     async def round(self, **more: Any) -> Report:
