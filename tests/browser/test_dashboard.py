@@ -17,12 +17,15 @@ from playwright.sync_api import Browser, Page, expect
 from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
 from spillway.adapters.sqlite_redemptions import SqliteRedemptions
+from spillway.adapters.sqlite_store import SqliteStore
+from spillway.domain.deposit import Funds, Outlook
 from spillway.domain.redemptions import Decorations
 from spillway.domain.trail import Trail
 from spillway.ports.redemptions import Cursor
 from support.browser import DESKTOP, PHONE, findings, tab
 from support.front_door import command
 from support.redemptions import block_hash, finding, made
+from support.tickets import SENDER
 
 ROUTES = """
 [providers.hosted]
@@ -76,6 +79,10 @@ async def redeem(state: Path) -> None:
     ]
     await store.write("scan", Cursor(Trail(1).passed(3, block_hash(3))), [finding(one) for one in found])
     await store.close()
+    documents = SqliteStore(state)
+    outlook = Outlook(SENDER, int(time.time()), Funds(5 * 10**17, 10**17), 7 * 10**16)
+    await documents.write("deposits", SENDER, outlook.body())
+    await documents.close()
 
 
 def ask(url: str, prefer: str = "auto", model: str = "m") -> httpx.Response:
@@ -103,8 +110,11 @@ def test_redeemed_tickets_are_summed_and_shown(browser: Browser, url: str) -> No
         page.goto("/?range=24h")
         part = page.locator("#redemptions")
         expect(part).to_contain_text("3 in 24h: 0.0015 ETH paid to 1 orchestrators")
-        assert part.locator("tbody tr").count() == 3
-        assert part.locator("tbody tr").first.locator("td").nth(1).inner_text() == EVIL
+        rows = part.locator("section", has_text="Winning tickets").locator("tbody tr")
+        assert rows.count() == 3
+        assert rows.first.locator("td").nth(1).inner_text() == EVIL
+        deposit = part.locator("section", has_text="deposits").locator("tbody tr")
+        assert deposit.locator("td").all_inner_texts()[:4] == ["0.5", "0.1", "0.07", "50.0 days"]
 
 
 def test_news_arrive_without_a_reload(browser: Browser, url: str) -> None:

@@ -26,6 +26,7 @@ from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.redemptions import deposit_page, redemptions_page
 from spillway.errors import BadSettings
 from spillway.services.announcing import waiting_s
+from spillway.services.deposit_reports import DepositReports
 from spillway.services.gallery import Gallery
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
@@ -84,7 +85,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             further=[
                 Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
                 Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
-                *_dashboard(own, side, reports).routes(),
+                *_dashboard(own, side, reports, deposits).routes(),
                 *_competition(own, side).routes(),
             ],
         )
@@ -96,11 +97,14 @@ def _competition(own: Inside, side: JobSide) -> GifCompetition:
     return GifCompetition(Gallery(own.store, own.artifacts, animator, side.desk, side.views, epoch=time.time))
 
 
-def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports) -> Dashboard:
+def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports, deposits: DepositReports) -> Dashboard:
     def budget() -> Mapping[str, float]:
         return own.backends.budget.everybody.figures(time.time())
 
-    overview = Overview(own.store, own.archive, own.backends.gates, side.jobs, reports, budget=budget, epoch=time.time)
+    overview = Overview(
+        own.store, own.archive, own.backends.gates, side.jobs,
+        redemptions=reports, deposits=deposits, budget=budget, epoch=time.time,
+    )  # fmt: skip
     return Dashboard(overview, own.status)
 
 

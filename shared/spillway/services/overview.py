@@ -15,6 +15,7 @@ from spillway.ports.jobs import Crowd, Jobs
 from spillway.ports.store import Store
 from spillway.services.archive import Archive, Range
 from spillway.services.balancing import FOLDER, STATE, TARGETS
+from spillway.services.deposit_reports import DepositReports
 from spillway.services.gates import Gates
 from spillway.services.redemption_reports import Period, RedemptionReports
 
@@ -72,6 +73,7 @@ class Facts:
     bursts: Sequence[Burst] = ()
     changes: Sequence[Mapping[str, Any]] = ()
     won: Won | None = None
+    deposit: Mapping[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,13 +86,15 @@ class Overview:
         archive: Archive,
         gates: Gates,
         jobs: Jobs,
-        redemptions: RedemptionReports,
         *,
+        redemptions: RedemptionReports,
+        deposits: DepositReports,
         budget: Figures,
         epoch: Clock,
     ):
         self._store, self._archive, self._gates, self._jobs = store, archive, gates, jobs
-        self._redemptions, self._budget, self._epoch = redemptions, budget, epoch
+        self._redemptions, self._deposits = redemptions, deposits
+        self._budget, self._epoch = budget, epoch
 
     async def facts(self, view: Range) -> Facts:
         """Never raises for a part that is away."""
@@ -101,6 +105,7 @@ class Overview:
             "the balancer": self._balancer,
             "jobs": self._lanes,
             "redemptions": self._won,
+            "deposits": self._deposit,
         }
         told = await asyncio.gather(*(part(facts) for part in parts.values()), return_exceptions=True)
         for name, error in zip(parts, told, strict=True):
@@ -125,6 +130,9 @@ class Overview:
         latest = await self._redemptions.page(Period(), None, LATEST_SHOWN)
         if latest.redemptions:
             facts.won = Won(await self._redemptions.recent_sums(period, "day"), latest.redemptions)
+
+    async def _deposit(self, facts: Facts) -> None:
+        facts.deposit = await self._deposits.report()
 
     async def _balancer(self, facts: Facts) -> None:
         targets, state = await asyncio.gather(self._store.read(FOLDER, TARGETS), self._store.read(FOLDER, STATE))
