@@ -67,7 +67,7 @@ async def test_a_burst_over_the_subnets_capacity_is_worked_off_there(tmp_path: P
         jobs = [await submit(there) for _ in range(12)]
         done = [await ended(there, one) for one in jobs]
         assert [job["status"] for job in done] == ["succeeded"] * 12
-        # Until it has learned how many slots there are, the policy may take a full subnet for one that is down.
+        # Until the policy has learned how many slots there are, a job may be refused too often.
         assert sum(job["served_by"] == "subnet" for job in done) >= 8
 
 

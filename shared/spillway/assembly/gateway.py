@@ -119,8 +119,10 @@ def _side_doors(own: Inside, side: JobSide, wakes: Wakes, room: Room) -> Mapping
     doors: dict[str, ASGIApp] = {}
     if own.settings.internal_key:
         door, key = OwnGates(own.backends, own.keeper), own.settings.internal_key.get_secret_value()
+        # Jobs wait for minutes with their uploads: those must not take the room of live requests.
+        inner = Room(own.settings.max_body, max(own.settings.max_bodies, own.settings.max_body))
         for name, pipeline in PIPELINES.items():
-            doors[f"{internal.PATH}/{name}"] = internal.SubnetEndpoint(pipeline, door, room, key)
+            doors[f"{internal.PATH}/{name}"] = internal.SubnetEndpoint(pipeline, door, inner, key)
     if own.settings.replicate_webhook_secret:
         reports = Hooks(side.jobs, side.queue, wakes, epoch=time.time)
         secret = own.settings.replicate_webhook_secret.get_secret_value()

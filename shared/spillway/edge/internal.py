@@ -21,7 +21,7 @@ from spillway.edge.bodies import Body, CallerGone, Room
 from spillway.edge.presence import while_present
 from spillway.edge.replies import Family, log, new_request_id, send_fault
 from spillway.edge.requests import read_request, read_terms
-from spillway.errors import BadRequest, CallerError, Overflow
+from spillway.errors import BadRequest, CallerError, Overflow, SpillwayError
 from spillway.ports.running import SubnetDoor
 
 HEARTBEAT_S = 3.0
@@ -49,7 +49,7 @@ class SubnetEndpoint:
                     await self._told(headers, body, send)
         except CallerGone:
             return
-        except BadRequest as error:
+        except SpillwayError as error:
             await send_fault(send, error, Family.PROBLEM, new_request_id())
 
     def _admit(self, headers: Headers) -> None:

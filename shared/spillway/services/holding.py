@@ -42,6 +42,8 @@ class Hold:
         self._holder, self._until = job.lease.holder, job.lease.until
         self._lock = asyncio.Lock()
         self._progress: float | None = None
+        self.canceled = False
+        """Whether a renewal has found out that the job ended otherwise: its run is about to be stopped."""
 
     async def step(self, make: Step) -> Job:
         """Take a step and store it. Raises JobOver where the job has ended, Conflict where it is another worker's, and
@@ -123,7 +125,11 @@ class Hold:
         """Renew the lease again and again. Ends only by what `step` raises: then the job is not ours any more."""
         while True:
             await asyncio.sleep(self._renew_s)
-            await self.step(self._renewed)
+            try:
+                await self.step(self._renewed)
+            except JobOver:
+                self.canceled = True
+                raise
 
     def _renewed(self, job: Job) -> Job:
         return renewed(job, self.epoch(), self._lease_s, progress=self._progress)

@@ -56,6 +56,9 @@ class HostedTry:
         await self._course.hold.step(partial(_resumed, now=self._course.now()))
         try:
             return await self._finished(predictions, fallback)
+        except asyncio.CancelledError as error:
+            self._note_canceled(fallback, error)
+            raise
         except Overflow as error:
             self._course.failures.append((hosted.provider, error))
             await self._came_to_nothing(fallback, error)
@@ -100,6 +103,9 @@ class HostedTry:
         reservation = await self._reserved(usd)
         try:
             return await self._paid(place, fallback, usd)
+        except asyncio.CancelledError as error:
+            self._note_canceled(fallback, error)
+            raise
         except (Overflow, CallerError) as error:
             if _unpaid(error):
                 self._money.release(reservation)
@@ -226,7 +232,12 @@ class HostedTry:
             backends.resting[fallback.place] = backends.monotonic() + min(error.retry_after_s, LONGEST_REST_S)
         await self._course.hold.step(partial(gone, refund=_unpaid(error)))
 
-    def _note(self, fallback: Fallback, error: SpillwayError | None) -> None:
+    def _note_canceled(self, fallback: Fallback, error: asyncio.CancelledError) -> None:
+        """What its caller takes back is paid all the same; what is handed back is not over."""
+        if self._course.hold.canceled and self._course.job.hosted:
+            self._note(fallback, error)
+
+    def _note(self, fallback: Fallback, error: BaseException | None) -> None:
         hosted = _under_way(self._course.job)
         self._course.note(fallback.provider, error, hosted.began_at, fallback.place)
         self._course.record.usd += 0.0 if _unpaid(error) else hosted.usd
@@ -237,7 +248,7 @@ def _under_way(job: Job) -> Hosted:
     return job.hosted
 
 
-def _unpaid(error: SpillwayError | None) -> bool:
+def _unpaid(error: BaseException | None) -> bool:
     """Whether a provider has surely not begun: it turned the job away, or never heard of it."""
     return isinstance(error, NoCapacity) and not (isinstance(error, Unreachable) and error.arrived)
 

@@ -104,9 +104,9 @@ class Running:
         job, name = course.job, f"results/{course.job.id}"
         await self._means.files.write(name, io.BytesIO(to_json(result.body)))
         course.record.served_by, course.record.model = job.served_by, result.model
-        started_at = job.started_at or course.now()
+        began_at = job.hosted.began_at if job.hosted else job.started_at or course.now()
         await course.hold.step(lambda job: succeeded(job, course.now(), name, result.model))
-        self._means.paces.measured(job.lane, job.served_by, max(0.0, course.now() - started_at))
+        self._means.paces.measured(job.lane, job.served_by, max(0.0, course.now() - began_at))
 
     def _record(self, course: Course, error: BaseException | None) -> None:
         """Each run that has tried somebody is written into the ledger, as a request is."""

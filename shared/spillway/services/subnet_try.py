@@ -7,8 +7,8 @@ from spillway.ports.running import SubnetDoor
 from spillway.services.course import Course
 
 SUBNET = "subnet"
-MOST_REFUSALS = 3
-"""A refusal says that there is no slot just now, and costs an orchestrator nothing; but each is a try."""
+MOST_REFUSALS = 5
+"""The policy decides on each try anew; but go-livepeer refuses what a model can't take as if there were no slot."""
 
 
 class SubnetTry:
