@@ -61,7 +61,6 @@ def started(name: str, folder: Path, python: Path) -> Iterator[str]:
         "FUNCTION_TARGET": name,
         "SPILLWAY_QUEUE": "pubsub://nobody",
         "SPILLWAY_STATE": f"sqlite:///{folder.parent}/{name}.db",
-        "SPILLWAY_QUEUE": "pubsub://project",
     }
     process = subprocess.Popen([python.with_name("functions-framework")], cwd=folder, env=variables)
     try:

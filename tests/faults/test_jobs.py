@@ -192,3 +192,37 @@ async def test_webhooks_may_be_lost_or_come_twice(tmp_path: Path, kind: Any) -> 
         job = await ended(there, await submit(there, x_spillway_prefer="fallback-only"))
         await assert_whole(there, job, "replicate")
         assert sum(replicate.created.values()) == 1
+
+
+async def test_a_start_whose_answer_is_cut_is_found_by_its_webhook_and_not_paid_twice(tmp_path: Path) -> None:
+    replicate = ReplicateApi(service_s=1.0, faults=[Fault("cut", "/v1/models", times=1, method="POST")])
+    replicate.webhooks.key = SECRET
+    async with house(
+        tmp_path, routes=REPLICATE_ALONE, replicate=replicate, replicate_webhook_secret=SECRET, allow_private_urls=True
+    ) as there:
+        job = await ended(there, await submit(there, x_spillway_prefer="fallback-only"))
+        await assert_whole(there, job, "replicate")
+        assert sum(replicate.created.values()) == 1
+
+
+async def test_a_provider_that_has_no_room_is_not_paid(tmp_path: Path) -> None:
+    replicate = ReplicateApi(service_s=0.1, faults=[Fault("status", "/v1/models", status=429, times=1, method="POST")])
+    async with house(tmp_path, routes=REPLICATE_ALONE, replicate=replicate, fallback_usd_per_day=0.004) as there:
+        job = await ended(there, await submit(there, x_spillway_prefer="fallback-only"))
+        await assert_whole(there, job, "replicate")
+        assert (await there.stats())["total"]["fallback_usd"] == pytest.approx(0.003)
+
+
+async def test_what_a_store_that_was_away_kept_from_ending_ends_when_it_is_back(tmp_path: Path) -> None:
+    """The directory of files can't be written: the prediction is found again, and not made anew."""
+    replicate = ReplicateApi(service_s=0.5)
+    async with house(tmp_path, routes=REPLICATE_ALONE, replicate=replicate) as there:
+        job_id = await submit(there, x_spillway_prefer="fallback-only")
+        results = next(tmp_path.rglob("inputs")).parent / "results"
+        results.write_text("in the way")
+        await asyncio.sleep(1.5)
+        assert (await look(there, job_id))["status"] == "queued"
+        results.unlink()
+        job = await ended(there, job_id, 30.0)
+        await assert_whole(there, job, "replicate")
+        assert sum(replicate.created.values()) == 1

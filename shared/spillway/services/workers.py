@@ -32,7 +32,7 @@ log = logging.getLogger("spillway")
 
 HAND_BACK_S = 5.0
 """Of the ten seconds that a process has to stop."""
-STORE_PAUSE_S = 15.0
+STORE_PAUSE_S = 5.0
 NEAR_S = 20.0
 """A job that may be tried again this soon is waited for by who had it; later ones are told of by a sweep."""
 

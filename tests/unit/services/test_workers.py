@@ -223,7 +223,7 @@ async def test_what_is_not_the_jobs_own_failure_is_put_off(error: Exception) -> 
     await asyncio.sleep(0.1)
     left = await scene.now(job)
     assert (causes(left), left.failures, left.lease) == (["accepted", "started", "put-off"], 0, None)
-    assert left.not_before > scene.clock() + 5.0
+    assert left.not_before > scene.clock() + 3.0
     task.cancel()
     await asyncio.wait([task])
 
