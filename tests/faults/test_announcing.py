@@ -180,6 +180,15 @@ async def test_a_message_that_was_taken_away_before_it_was_filled_is_made_again(
         assert_told_once(there.api, 3)
 
 
+async def test_what_discord_finds_malformed_is_told_without_its_facts(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(3) as there:
+        there.api.faults.add("status", method="PATCH", status=400, times=1)
+        assert await there.until_done() == 1
+        assert_told_once(there.api, 3)
+        assert [("fields" in embed, "url" in embed) for embed in there.api.channel[0].embeds] == [(False, True)] * 3
+        assert "told without its facts" in caplog.text
+
+
 async def test_a_deleted_webhook_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with running(3) as there:

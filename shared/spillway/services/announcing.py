@@ -19,8 +19,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.domain.announcements import PLACEHOLDER, card_of, heading_of
-from spillway.domain.cards import Notice
-from spillway.errors import Conflict, MessageGone, Overflow, QueueUnavailable, SpillwayError, StoreUnavailable
+from spillway.domain.cards import Card, Notice
+from spillway.errors import (
+    Conflict,
+    MessageGone,
+    Overflow,
+    QueueUnavailable,
+    RequestRejected,
+    SpillwayError,
+    StoreUnavailable,
+)
 from spillway.ports import Clock
 from spillway.ports.announcements import Bell, Channel
 from spillway.ports.outbox import Entry, Outbox
@@ -207,12 +215,23 @@ class _Round:
     async def _filled(self, head: Entry, message: str, entries: Sequence[Entry]) -> bool:
         told = [(entry.kind, entry.body) for entry in entries]
         try:
-            await self._channel.fill(message, Notice(heading_of(told), tuple(card_of(*one) for one in told)))
+            await self._fill(message, Notice(heading_of(told), tuple(card_of(*one) for one in told)))
         except MessageGone:
             log.warning("message %s was taken out of the channel: another is made in its place", message)
             await self._mark(head, {})
             return False
         return True
+
+    async def _fill(self, message: str, notice: Notice) -> None:
+        """What the channel finds malformed is told without its facts: it must not keep the rest waiting for ever."""
+        try:
+            await self._channel.fill(message, notice)
+        except RequestRejected as error:
+            if error.status != 400:
+                raise
+            log.error("message %s is told without its facts: %s", message, error)  # noqa: TRY400 (the story says it all)
+            plain = tuple(Card(card.title, link=card.link, footnote=card.footnote) for card in notice.cards)
+            await self._channel.fill(message, Notice(notice.heading, plain))
 
     async def _done(self, entry: Entry, message: str) -> None:
         if MESSAGE not in entry.state:
