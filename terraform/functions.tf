@@ -145,9 +145,9 @@ module "function" {
   region               = var.region
   runtime              = var.runtime
   bundle               = "${var.bundles}/${each.key}.zip"
-  build_account        = module.build.account
-  docker_repository    = module.build.images
-  source_bucket        = module.build.sources
+  build_account        = module.builder.account
+  docker_repository    = module.builder.images
+  source_bucket        = module.builder.sources
   labels               = local.labels
   description          = each.value.description
   concurrency          = each.value.concurrency
@@ -164,8 +164,8 @@ module "function" {
   secret_files         = var.routes_secret == null ? {} : { (local.routes_file) = var.routes_secret }
 }
 
-module "build" {
-  source = "./modules/build"
+module "builder" {
+  source = "./modules/builder"
 
   project        = var.project
   project_number = local.project_number

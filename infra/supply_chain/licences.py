@@ -31,7 +31,8 @@ _HEAD = """# Licences
 
 Spillway is under the [MIT licence](../LICENSE). This is what is installed for its functions, by licence. `make sbom` \
 writes this page and, into `build/sbom`, a bill of materials for each function. A test fails on a package whose \
-licence is unknown, or not among those that `infra/supply_chain/licences.py` allows.
+licence is unknown, or not among those that `infra/supply_chain/licences.py` allows. Not shipped, but in the \
+repository: `infra/google_stand_in/schema.json.gz`, data under MPL-2.0 (see NOTICE beside it).
 
 | licence | packages |
 |---|---|

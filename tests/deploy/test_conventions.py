@@ -1,6 +1,7 @@
 """What the house asks of Terraform's files beyond what Terraform does."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -50,3 +51,14 @@ def test_values_of_every_resource_have_rules() -> None:
 def test_no_secret_is_written_down() -> None:
     for file in (*FILES, *TERRAFORM.rglob("*.tfvars")):
         assert not re.search(r"r8_\w{20}|sw_[0-9a-z]{12}_|AIza\w{20}|BEGIN \w*PRIVATE KEY", file.read_text()), file
+
+
+def test_nothing_that_is_deployed_is_left_out_of_the_repository() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("there is no repository here")
+    ignored = ["git", "-C", ROOT, "ls-files", "--others", "--ignored", "--exclude-standard", "--"]
+    ran = subprocess.run(
+        [*ignored, "terraform", "functions", "infra", "shared"], capture_output=True, text=True, check=True
+    )
+    made = re.compile(r"__pycache__/|\.egg-info/|\.terraform/|\.tfstate")
+    assert [name for name in ran.stdout.splitlines() if not made.search(name)] == []

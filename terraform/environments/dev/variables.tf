@@ -32,6 +32,12 @@ variable "region" {
   type        = string
 }
 
+variable "routes_secret" {
+  description = "Secret that holds the routes file; null for the built-in routes."
+  type        = string
+  default     = null
+}
+
 variable "secrets" {
   description = "Secret settings: the environment variable to the id of the secret that holds it."
   type        = map(string)

@@ -12,6 +12,7 @@ module "spillway" {
   budget               = { billing_account = var.billing_account, monthly = 200 }
   fallback_usd_per_day = var.fallback_usd_per_day
   gateway_instances    = { min = 1, max = var.gateway_max_instances }
+  routes_secret        = var.routes_secret
   secrets              = var.secrets
   subnet_url           = var.subnet_url
 }

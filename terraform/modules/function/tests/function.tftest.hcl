@@ -61,6 +61,24 @@ run "a_secret_is_a_reference_that_only_its_reader_may_follow" {
   }
 }
 
+run "a_secret_may_be_a_file_too" {
+  variables {
+    secret_files = { "/etc/spillway/routes.toml" = "spillway-routes" }
+  }
+
+  assert {
+    condition = one(google_cloudfunctions2_function.function.service_config[0].secret_volumes[*].mount_path) == "/etc/spillway" && one(
+      google_cloudfunctions2_function.function.service_config[0].secret_volumes[0].versions[*].path
+    ) == "routes.toml"
+    error_message = "The file lies elsewhere."
+  }
+
+  assert {
+    condition     = toset(keys(google_secret_manager_secret_iam_member.reader)) == toset(["replicate-api-token", "spillway-routes"])
+    error_message = "The function may not read its file."
+  }
+}
+
 run "everybody_may_call_what_is_public" {
   variables {
     called_by_google = false

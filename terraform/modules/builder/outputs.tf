@@ -1,0 +1,21 @@
+output "account" {
+  description = "Account that builds, once it may."
+  value       = google_service_account.builder.id
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.builder,
+    google_project_iam_member.copies,
+    google_project_iam_member.logs,
+    google_storage_bucket_iam_member.sources,
+  ]
+}
+
+output "images" {
+  description = "Repository of the built images."
+  value       = google_artifact_registry_repository.images.id
+}
+
+output "sources" {
+  description = "Bucket that takes the bundles."
+  value       = google_storage_bucket.sources.name
+}
