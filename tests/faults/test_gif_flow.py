@@ -9,8 +9,8 @@ import av
 import pytest
 from PIL import Image
 
-from faults.house import QUICK, House, house
-from simulator import Fault, Service, SubnetGateway
+from faults.house import QUICK, TOKEN, House, house
+from simulator import Fault, ReplicateApi, Service, SubnetGateway
 from support.listening import Events, listening
 from support.receiver import SECRET, receiving
 
@@ -44,8 +44,12 @@ def frames(video: bytes) -> int:
 async def test_prompt_becomes_a_picture_and_the_picture_a_video(tmp_path: Path, fault: Fault | None) -> None:
     """Where the subnet fails at the video, hosted inference makes it, and the job says so."""
     subnet = SubnetGateway(slots=4, service=SHORT_CLIPS, faults=[fault] if fault else [])
+    replicate = ReplicateApi(TOKEN, service_s=0.3, cold_start_s=0.2)
     allowed: dict[str, Any] = {"allow_private_urls": True, "webhook_secret": SECRET}
-    async with receiving() as dapp, house(tmp_path, subnet=subnet, subnet_timeout=5, deadline=30, **allowed) as there:
+    async with (
+        receiving() as dapp,
+        house(tmp_path, subnet=subnet, replicate=replicate, subnet_timeout=5, deadline=30, **allowed) as there,
+    ):
         drawn = await followed(there, "text-to-image", json={"prompt": "an otter", "width": 256, "height": 256})
         assert [status for _, status in drawn.changes()] == ["queued", "running", "succeeded"]
         picture = await fetched(there, drawn)
