@@ -6,6 +6,7 @@ density. Nothing says who serves a request: a subnet that is full or goes wrong 
 """
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -116,7 +117,10 @@ def _arrival(chance: Random) -> float:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of one pipeline's requests; `answers_s` are simulated seconds to an answer."""
+    """What became of one pipeline's requests; `answers_s` are simulated seconds to an answer.
+
+    `estimated_s` are (told at the start, taken) of each job, in simulated seconds too.
+    """
 
     sent: int = 0
     subnet: int = 0
@@ -124,6 +128,13 @@ class Tally:
     failed: int = 0
     usd: float = 0.0
     answers_s: list[float] = field(default_factory=list)
+    estimated_s: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def estimate_error_s(self) -> float | None:
+        """How far half of the estimates were from the truth at most; None where nothing was estimated."""
+        errors = sorted(abs(told - taken) for told, taken in self.estimated_s)
+        return errors[(len(errors) - 1) // 2] if errors else None
 
     @property
     def in_flight(self) -> int:
@@ -187,7 +198,7 @@ class Day:
             return
         await self._until(entry.video_at_s)
         file = ("picture", picture.content, picture.headers["content-type"])
-        await self._ask(VIDEO, data={"model_id": MODELS[VIDEO]}, files={"image": file})
+        await self._animate(data={"model_id": MODELS[VIDEO]}, files={"image": file})
 
     async def _ask(self, pipeline: str, **body: Any) -> httpx.Response | None:
         """Send one request, fetch what came of it from where the front door says, and count how it went."""
@@ -197,15 +208,48 @@ class Day:
         try:
             answer = (await self._client.post(f"/{pipeline}", **body)).raise_for_status()
             took_s = (time.monotonic() - began) / self.scale
-            result = (await self._client.get(answer.json()["images"][0]["url"])).raise_for_status()
-            by_subnet = answer.headers["x-spillway-served-by"] == "subnet"
+            result = await self._fetch(answer.json())
         except (httpx.HTTPError, ValueError, LookupError):
             tally.failed += 1
             return None
-        tally.answers_s.append(took_s)
-        tally.subnet += by_subnet
-        tally.fallback += not by_subnet
+        _count(tally, took_s, answer.headers["x-spillway-served-by"])
         return result
+
+    async def _animate(self, **body: Any) -> None:
+        """Hand in a video as a job, and listen until it has ended."""
+        tally = self.tallies[VIDEO]
+        tally.sent += 1
+        began = time.monotonic()
+        try:
+            answer = await self._client.post(f"/{VIDEO}", headers={"prefer": "respond-async"}, **body)
+            told_s = answer.raise_for_status().json()["eta_seconds"] / self.scale
+            job = await self._ended(answer.headers["location"])
+            took_s = (time.monotonic() - began) / self.scale
+            await self._fetch(job["result"])
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            tally.failed += 1
+            return
+        tally.estimated_s.append((told_s, took_s))
+        _count(tally, took_s, job["served_by"])
+
+    async def _ended(self, place: str) -> dict[str, Any]:
+        """A job's last change, out of its events."""
+        last: dict[str, Any] = {}
+        async with self._client.stream("GET", f"{place}/events") as events:
+            async for line in events.raise_for_status().aiter_lines():
+                name, _, data = line.partition(": ")
+                if name == "data" and "status" in (told := json.loads(data)):
+                    last = told
+        return last
+
+    async def _fetch(self, answer: dict[str, Any]) -> httpx.Response:
+        return (await self._client.get(answer["images"][0]["url"])).raise_for_status()
 
     async def _until(self, second: float) -> None:
         await asyncio.sleep((second - self.now_s) * self.pace)
+
+
+def _count(tally: Tally, took_s: float, served_by: str) -> None:
+    tally.answers_s.append(took_s)
+    tally.subnet += served_by == "subnet"
+    tally.fallback += served_by != "subnet"

@@ -22,6 +22,8 @@ def test_day_is_played_and_nobody_is_left_without_an_answer() -> None:
         assert one["failed"] == 0
         assert one["subnet"] > one["fallback"]
     assert "Unclosed" not in ran.stderr
+    assert [one["jobs"] for one in told["pipelines"].values()] == [0, 119]
+    assert told["pipelines"]["image-to-video"]["eta_error_p50"] > 0
 
 
 def test_every_command_has_help() -> None:

@@ -198,7 +198,7 @@ class Show:
         self._console.print(f"Dashboard: {self.day.url}/" + (" until Ctrl-C" if stay else ""))
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as `--json` prints it; p50 and p95 are simulated seconds."""
+        """The result as `--json` prints it; p50, p95 and `eta_error_p50` are simulated seconds."""
         reference = self.competition.REFERENCE.items()
         return {
             "pipelines": {name: _summary(tally) for name, tally in self.day.tallies.items()},
@@ -238,8 +238,18 @@ class Show:
             f"p50, p95: simulated seconds, {1 / self.day.scale:.3g} to a real one. Hosted jobs are looked at every "
             f"0.25 to 2 real seconds, so they seem up to {2 / self.day.scale:.0f} s longer than they are.\n"
             "The event: by the subnet / by hosted inference, in the GIF competition itself."
+            + "".join(_of_jobs(name, tally) for name, tally in self.day.tallies.items())
         )
         return table
+
+
+def _of_jobs(name: str, tally: Any) -> str:
+    if tally.estimate_error_s is None:
+        return ""
+    return (
+        f"\n{name} went by jobs, {len(tally.estimated_s)} of them; each was told at once when it would be\n"
+        f"done, and half of them were told right to {tally.estimate_error_s:.0f} s."
+    )
 
 
 def _columns(*numbers: str) -> Table:
@@ -264,4 +274,6 @@ def _summary(tally: Any) -> dict[str, Any]:
         "p50": None if p50 is None else round(p50, 2),
         "p95": None if p95 is None else round(p95, 2),
         "usd": round(tally.usd, 4),
+        "jobs": len(tally.estimated_s),
+        "eta_error_p50": None if tally.estimate_error_s is None else round(tally.estimate_error_s, 2),
     }
