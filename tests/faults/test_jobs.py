@@ -226,3 +226,12 @@ async def test_what_a_store_that_was_away_kept_from_ending_ends_when_it_is_back(
         job = await ended(there, job_id, 30.0)
         await assert_whole(there, job, "replicate")
         assert sum(replicate.created.values()) == 1
+
+
+async def test_a_paid_picture_that_could_not_be_fetched_is_fetched_again(tmp_path: Path) -> None:
+    lost = Fault("missing_media", "/files", times=1)
+    replicate = ReplicateApi(service_s=0.1, faults=[lost])
+    async with house(tmp_path, routes=REPLICATE_ALONE, replicate=replicate) as there:
+        job = await ended(there, await submit(there, x_spillway_prefer="fallback-only"))
+        await assert_whole(there, job, "replicate")
+        assert (replicate.faults.struck(lost), sum(replicate.created.values())) == (1, 1)

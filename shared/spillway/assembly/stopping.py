@@ -10,7 +10,7 @@ from types import FrameType
 
 
 @contextmanager
-def at_sigterm(told: Callable[[], None]) -> Iterator[None]:
+def at_sigterm(told: Callable[[], object]) -> Iterator[None]:
     """Call `told` in the running loop when the process is asked to stop, before whoever is asked otherwise.
 
     A server tells its application only after the last connection is closed, which may take all of the time there is.

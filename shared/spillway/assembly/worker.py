@@ -28,6 +28,7 @@ from spillway.ports.running import SubnetDoor
 from spillway.services.claiming import Claims
 from spillway.services.course import Means
 from spillway.services.holding import LEASE_S, RENEW_S
+from spillway.services.hosted_try import end_hosted
 from spillway.services.reminding import remind
 from spillway.services.retention import Retention, Terms
 from spillway.services.running import Running
@@ -52,8 +53,7 @@ class WorkSide:
     async def beside(self, queue: LocalQueue) -> None:
         """Work and sweep for as long as the front door of this process is open."""
         async with asyncio.TaskGroup() as tasks:
-            with at_sigterm(lambda: stopping.append(tasks.create_task(self.worker.stop()))):
-                stopping: list[asyncio.Task[None]] = []
+            with at_sigterm(lambda: tasks.create_task(self.worker.stop())):
                 tasks.create_task(queue.run(self.worker.work))
                 while True:
                     await self.sweeping.sweep()
@@ -163,11 +163,7 @@ def _gateway_door(own: Inside) -> SubnetDoor | None:
 def stop_hosted(own: Inside) -> Callable[[Job], Awaitable[None]]:
     """Ends what runs at a provider for a job that was canceled."""
 
-    async def stop(job: Job) -> None:
-        if job.hosted and job.hosted.ids and job.hosted.provider in own.predictions:
-            await own.predictions[job.hosted.provider].cancel(job.hosted.ids)
-
-    return stop
+    return partial(end_hosted, own.predictions)
 
 
 def _hook_address(own: Inside) -> Callable[[Job, int], str | None]:

@@ -85,6 +85,11 @@ class Exchange:
         since_s = self._epoch() - self._at
         return since_s if since_s >= 0 else float("inf")
 
+    def due(self) -> None:
+        """Called by each job that has been done: what was counted is told now and then, where no requests come."""
+        if self._since_s() >= PERIOD_S:
+            self.kick()
+
     def kick(self) -> "asyncio.Task[None]":
         """Start an exchange unless one is under way."""
         if self._task is None or self._task.done():

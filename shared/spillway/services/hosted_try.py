@@ -7,30 +7,36 @@ most of the gap, and starts anew. Providers that tell no ids are one gap from th
 
 import asyncio
 import logging
-import random
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
 from spillway.domain.job_steps import found, gone, resumed, started, starting
 from spillway.domain.jobs import Hosted, Job
 from spillway.domain.routes import Fallback
-from spillway.errors import CallerError, JobOver, MoneySpent, NoCapacity, Overflow, SpillwayError, TooSlow, Unreachable
+from spillway.errors import (
+    CallerError,
+    JobOver,
+    MoneySpent,
+    NoCapacity,
+    Overflow,
+    SpillwayError,
+    TooSlow,
+    Unreachable,
+)
 from spillway.ports import Attempt, Result
 from spillway.ports.running import Predictions
 from spillway.services.course import Course, seeded
 from spillway.services.spending import Reservation
+from spillway.services.watching import watched
 
 log = logging.getLogger("spillway")
 
-FIRST_LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
-SILENCE_S = 60.0
-"""A provider that can't be asked for longer is left, and what runs there with it."""
 HOOK_S, LOOK_FOR_HOOK_S = 10.0, 1.0
 """So long after a start its webhook is waited for, where the ids did not come another way."""
 LONGEST_REST_S = 60.0
 CREATE_S = 5.0
 """A start that is under way when its worker has to stop is waited for, as its id is worth money."""
-KEEP_S = 30.0
 
 
 class HostedTry:
@@ -59,9 +65,11 @@ class HostedTry:
         except asyncio.CancelledError as error:
             self._note_canceled(fallback, error)
             raise
-        except Overflow as error:
-            self._course.failures.append((hosted.provider, error))
+        except (Overflow, CallerError) as error:
             await self._came_to_nothing(fallback, error)
+            if isinstance(error, CallerError):
+                raise
+            self._course.failures.append((hosted.provider, error))
             return None
 
     def _known(self, hosted: Hosted) -> Fallback | None:
@@ -187,7 +195,8 @@ class HostedTry:
         """Look until it has ended, and keep what it gave."""
         hosted = _under_way(self._course.job)
         try:
-            result = await self._watched(predictions, hosted, fallback)
+            until = hosted.began_at + self._limit_s(fallback)
+            result = await watched(self._course, self._request, predictions, fallback, until)
         except (TooSlow, Unreachable):
             await predictions.cancel(hosted.ids)
             raise
@@ -195,32 +204,9 @@ class HostedTry:
         self._note(fallback, None)
         return result
 
-    async def _watched(self, predictions: Predictions, hosted: Hosted, fallback: Fallback) -> Result:
-        course, pause_s = self._course, FIRST_LOOK_S
-        heard_at = course.now()
-        until = max(hosted.began_at + self._limit_s(fallback), heard_at + LONGEST_LOOK_S)
-        while course.now() <= until:
-            try:
-                look = await predictions.look(hosted.ids, self._request, fallback)
-            except Overflow:
-                if course.now() - heard_at > SILENCE_S:
-                    raise
-            else:
-                heard_at = course.now()
-                if look.error:
-                    raise look.error
-                if look.result:
-                    return look.result
-                await course.hold.tell(look.progress)
-            await course.means.wakes.wait(course.job.id, pause_s * random.uniform(0.8, 1.2))
-            pause_s = min(1.5 * pause_s, LONGEST_LOOK_S)
-        raise TooSlow(f"{hosted.provider} has not ended it in time")
-
     async def _keep(self, result: Result) -> None:
         course = self._course
-        await course.means.keeper.keep(
-            result, course.request.pipeline, public_url=course.terms.public_url, hosted=True, left_s=KEEP_S
-        )
+        await course.means.keeper.insist(result, course.request.pipeline, public_url=course.terms.public_url)
 
     # How it ended.
 
@@ -241,6 +227,12 @@ class HostedTry:
         hosted = _under_way(self._course.job)
         self._course.note(fallback.provider, error, hosted.began_at, fallback.place)
         self._course.record.usd += 0.0 if _unpaid(error) else hosted.usd
+
+
+async def end_hosted(predictions: Mapping[str, Predictions], job: Job) -> None:
+    """A job will not be gone on with: end what runs for it at a provider. Never raises."""
+    if job.hosted and job.hosted.ids and job.hosted.provider in predictions:
+        await predictions[job.hosted.provider].cancel(job.hosted.ids)
 
 
 def _under_way(job: Job) -> Hosted:

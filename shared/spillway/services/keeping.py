@@ -1,6 +1,7 @@
 """Keeps results: fetches what an answer points at, checks that it is whole, and gives it a lasting address."""
 
 import asyncio
+from copy import deepcopy
 from typing import Any
 
 from spillway.domain.answers import media
@@ -9,6 +10,7 @@ from spillway.errors import BrokenAnswer, MediaBroken
 from spillway.ports import Artifacts, Inspector, Media, Result
 
 KEEP_TIMEOUT_S = 20.0
+TRIES, PAUSE_S = 3, 1.0
 
 
 class Keeper:
@@ -37,6 +39,20 @@ class Keeper:
         except ExceptionGroup as several:
             first = several.exceptions[0]
             raise (BrokenAnswer(str(first)) if isinstance(first, MediaBroken) else first) from several
+
+    async def insist(self, result: Result, pipeline: Pipeline, *, public_url: str) -> None:
+        """Keep what a hosted provider was paid for and still has for an hour: a fetch that failed is made again."""
+        body = result.body
+        for tries_left in reversed(range(TRIES)):
+            result.body = deepcopy(body)
+            try:
+                await self.keep(result, pipeline, public_url=public_url, hosted=True, left_s=KEEP_TIMEOUT_S)
+            except BrokenAnswer:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
 
     async def _keep(self, item: dict[str, Any], pipeline: Pipeline, public_url: str) -> None:
         content = await self._fetcher.fetch(item["url"], timeout_s=KEEP_TIMEOUT_S)

@@ -14,12 +14,11 @@ from spillway.errors import BadRequest, ContextTooLong, MoneySpent, NobodyAnswer
 from spillway.ports import Result
 from spillway.services.course import Course, Means, course_of
 from spillway.services.holding import Hold
-from spillway.services.hosted_try import HostedTry
+from spillway.services.hosted_try import HostedTry, end_hosted
 from spillway.services.subnet_try import SUBNET, SubnetTry
 
 Backend = tuple[int, Fallback] | None
 """A fallback and its place in the route; None is the subnet."""
-
 
 PAUSE_S, LONGEST_PAUSE_S = 15.0, 600.0
 
@@ -46,9 +45,8 @@ class Running:
                 self._record(course, error)
 
     async def drop(self, job: Job) -> None:
-        """A job will not be gone on with: end what runs for it at a provider. Never raises."""
-        if job.hosted and job.hosted.ids and job.hosted.provider in self._means.predictions:
-            await self._means.predictions[job.hosted.provider].cancel(job.hosted.ids)
+        """A job will not be gone on with. Never raises."""
+        await end_hosted(self._means.predictions, job)
 
     @asynccontextmanager
     async def _course(self, hold: Hold) -> AsyncIterator[Course]:
@@ -117,7 +115,7 @@ class Running:
         record.seconds = sum(attempt.seconds for attempt in record.attempts)
         record.queue_s = max(0.0, course.now() - job.created_at - record.seconds)
         self._means.backends.ledger.record(record)
-        self._means.backends.exchange.kick()
+        self._means.backends.exchange.due()
 
 
 def _end_of(course: Course) -> Exception:

@@ -90,6 +90,8 @@ class Worker:
         self._at_work.add(work)
         try:
             await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                log.info("job %s is let go: it was canceled, or its lease is lost", job.id)
             return hold.job if work.done() and not work.cancelled() else None
         finally:
             await _ended(keep)
