@@ -54,7 +54,12 @@ locals {
       max_instances = 1
       schedule      = "* * * * *"
       # A node's address holds the key of who pays for it.
-      secrets = ["SPILLWAY_RPC_URL"]
+      secrets = ["SPILLWAY_ENS_RPC_URL", "SPILLWAY_RPC_URL"]
+      environment = { for name, value in {
+        SPILLWAY_CONFIRMATIONS = var.chain.confirmations
+        SPILLWAY_SENDERS       = var.chain.senders == null ? null : join(",", var.chain.senders)
+        SPILLWAY_START_BLOCK   = var.chain.start_block
+      } : name => tostring(value) if value != null }
     }
 
     worker = {
@@ -72,34 +77,6 @@ locals {
       environment = merge(local.job_environment, local.to_gateway ? {
         SPILLWAY_GATEWAY_URL = "https://gateway${local.address}"
       } : {})
-    }
-
-    notifier = {
-      description = "Announces in Discord what waits in the outbox, whenever Pub/Sub says that something may."
-      # Announcements are told in their order, by one at a time.
-      concurrency   = 1
-      cpu           = "1"
-      memory        = "512Mi"
-      timeout_s     = 120
-      max_instances = 1
-      secrets       = ["SPILLWAY_DISCORD_WEBHOOK_URL"]
-    }
-
-    redemptions = {
-      description   = "Every minute: winning tickets that were paid out on the chain."
-      concurrency   = 1
-      cpu           = "1"
-      memory        = "512Mi"
-      timeout_s     = 300
-      max_instances = 1
-      schedule      = "* * * * *"
-      # An address of a node holds the key to it.
-      secrets = ["SPILLWAY_RPC_URL"]
-      environment = { for name, value in {
-        SPILLWAY_CONFIRMATIONS = var.chain.confirmations
-        SPILLWAY_SENDERS       = var.chain.senders == null ? null : join(",", var.chain.senders)
-        SPILLWAY_START_BLOCK   = var.chain.start_block
-      } : name => tostring(value) if value != null }
     }
   }
 

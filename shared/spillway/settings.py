@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     webhook_secret: Annotated[SecretStr, AfterValidator(_signing_key)] | None = None
     max_listeners: int = Field(default=1000, ge=1)
     rpc_url: Annotated[tuple[HttpUrl, ...], *Listed] | None = Field(default=None, repr=False)
+    ens_rpc_url: HttpUrl | None = Field(default=None, repr=False)
     chain_id: int = Field(default=42161, ge=1)
     ticket_broker: Address = "0xa8bB618B1520E284046F3dFc448851A1Ff26e41B"
     senders: Annotated[tuple[Address, ...], *Listed] = ("0x012345dE92B630C065dFc0caBE4eB34f74f7FC85",)

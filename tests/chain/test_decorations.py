@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ens.constants import UNIVERSAL_RESOLVER_ADDR
+from eth_abi import encode
 
 from simulator import ChainNode
 from spillway.adapters.chain_decorations import Contracts
+from spillway.adapters.ens_names import UNIVERSAL_RESOLVER, EnsNames, _hashed
+from spillway.adapters.json_rpc import Node
 from support.chain import ETH, Anvil, Won, anvil, orchestrator
 from support.reading import reading_of, truth
 
@@ -97,3 +101,67 @@ async def test_slow_decorations_are_left_out_in_time(node: Anvil, tmp_path: Path
         assert time.monotonic() - began < 10
     assert one["missing"] == ["recipient_name", "eth_usd"]
     assert one["gas_paid_wei"] is not None
+
+
+@pytest.fixture(scope="module")
+def ens(node: Anvil) -> str:
+    """A universal resolver at ENS's own address; gives the node's URL."""
+    made = node.deploy("Resolver")
+    node.rpc("anvil_setCode", UNIVERSAL_RESOLVER_ADDR, node.rpc("eth_getCode", made, "latest"))
+    return node.url
+
+
+def named(node: Anvil, address: str, name: str, leads_to: str) -> None:
+    """What reverse and forward resolution of these say."""
+    for asked, answer in (
+        (f"{address[2:].lower()}.addr.reverse", encode(["string"], [name])),
+        (name, encode(["address"], [leads_to])),
+    ):
+        encoded = b"".join(bytes([len(label)]) + label.encode() for label in asked.split(".")) + b"\x00"
+        node.send("Resolver", UNIVERSAL_RESOLVER_ADDR, "set", encoded, answer)
+
+
+def test_resolver_and_hashes_are_the_ecosystem_s() -> None:
+    assert UNIVERSAL_RESOLVER == UNIVERSAL_RESOLVER_ADDR
+    assert _hashed("foo.eth").hex() == "de9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f"
+
+
+async def test_ens_name_is_told_before_the_service_uri(
+    node: Anvil, tmp_path: Path, registries: tuple[str, str], ens: str
+) -> None:
+    named(node, NAMED, "orch.livepeer.eth", NAMED)
+    tickets = Won(NAMED), Won(UNNAMED)
+    first, second = await told(node, tmp_path / "s.db", Contracts(registries), *tickets, ens=EnsNames(Node(ens)))
+    assert (first["recipient_name"], second["recipient_name"]) == ("orch.livepeer.eth", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "leads_to"),
+    [
+        ("victim.eth", UNNAMED),
+        ("VICTIM.eth", NAMED),
+        ("v\u0456ctim.eth", NAMED),
+        ("eth", NAMED),
+        ("", NAMED),
+        (".", NAMED),
+    ],
+)
+async def test_ens_name_that_leads_elsewhere_or_is_not_plain_is_nobody_s(
+    node: Anvil, tmp_path: Path, registries: tuple[str, str], ens: str, name: str, leads_to: str
+) -> None:
+    named(node, NAMED, name, leads_to)
+    [one] = await told(node, tmp_path / "s.db", Contracts(registries), Won(NAMED), ens=EnsNames(Node(ens)))
+    assert one["recipient_name"] == "orch.example:8935"
+
+
+@pytest.mark.parametrize("kind", ["nobody", "no ENS", "hangs"])
+async def test_ens_that_can_not_be_asked_is_no_hindrance(
+    node: Anvil, tmp_path: Path, registries: tuple[str, str], kind: str
+) -> None:
+    with anvil(chain_id=1) as other:
+        hanging = ChainNode(other.url, slow_s={"eth_call": 30.0})
+        async with hanging.serve():
+            url = {"nobody": "http://127.0.0.1:9", "no ENS": other.url, "hangs": hanging.url}[kind]
+            names = EnsNames(Node(url), try_s=0.5)
+            [one] = await told(node, tmp_path / "s.db", Contracts(registries), Won(NAMED), ens=names)
+    assert one["recipient_name"] == "orch.example:8935"

@@ -12,6 +12,7 @@ from web3 import Web3
 from spillway.adapters.arbitrum import Arbitrum
 from spillway.adapters.chain_decorations import ChainDecorations, Contracts
 from spillway.adapters.chain_nodes import Nodes
+from spillway.adapters.ens_names import EnsNames
 from spillway.adapters.json_rpc import Node
 from spillway.adapters.sqlite_outbox import SqliteOutbox
 from spillway.adapters.sqlite_redemptions import SqliteRedemptions
@@ -61,7 +62,7 @@ class Reading:
 async def reading_of(
     node: Anvil, state: Path, *urls: str, first: int = 0, confirmations: int | None = 0,
     senders: Sequence[str] = SENDERS, try_s: float = 10.0, patience_s: float = 0.0, contracts: Contracts = NOTHING,
-    within_s: float = 5.0,
+    within_s: float = 5.0, ens: EnsNames | None = None,
 ) -> AsyncIterator[Reading]:  # fmt: skip
     """A scan that asks the nodes at these URLs, by default the real one."""
     nodes = Nodes(
@@ -70,7 +71,7 @@ async def reading_of(
     )  # fmt: skip
     chain = Arbitrum(
         nodes, chain_id=CHAIN_ID, broker=node.broker, senders=senders, confirmations=confirmations,
-        decorator=ChainDecorations(nodes, contracts, node.broker, within_s=within_s),
+        decorator=ChainDecorations(nodes, contracts, node.broker, within_s=within_s, ens=ens),
     )  # fmt: skip
     redemptions, outbox = SqliteRedemptions(state), SqliteOutbox(state)
     reader = Reader(chain, redemptions, reading("scan", CHAIN_ID, node.broker, senders, first))

@@ -71,6 +71,8 @@ class Arbitrum:
     async def close(self) -> None:
         """Close all connections."""
         await self._nodes.close()
+        if self._decorator:
+            await self._decorator.close()
 
     async def _held(
         self, node: Node, question: Question, answer: "_Answer", witnesses: int

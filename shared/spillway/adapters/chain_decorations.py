@@ -14,12 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from spillway.adapters.chain_nodes import Nodes
+from spillway.adapters.ens_names import EnsNames
 from spillway.adapters.json_rpc import Node
 from spillway.domain.chain_answers import read_data, read_quantity
 from spillway.domain.keccak import keccak_256
 from spillway.domain.redemptions import Decorations, Redemption
 from spillway.domain.tickets import REDEEMED, topic_of
-from spillway.errors import SpillwayError
+from spillway.errors import ChainError, SpillwayError
 
 WITHIN_S = 5.0
 AT_ONCE = 8
@@ -27,8 +28,8 @@ MOST_LEARNT = 10_000
 STALE_S = 86_400
 """The feed's heartbeat: a round that is older, or a redemption that is, has no price of its time."""
 
-# Whoever writes a service URI is not trusted with more than a host's own letters.
-_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,100}")
+# Whoever chooses a name is not trusted with more than a host's own letters.
+_NAME = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,100}")
 _SERVICE_URI = "0x" + keccak_256(b"getServiceURI(address)")[:4].hex()
 _LATEST_ROUND = "0x" + keccak_256(b"latestRoundData()")[:4].hex()
 _DECIMALS = "0x" + keccak_256(b"decimals()")[:4].hex()
@@ -66,9 +67,17 @@ class _Told:
 class ChainDecorations:
     """Decorates redemptions. Names are remembered for as long as the process lives."""
 
-    def __init__(self, nodes: Nodes, contracts: Contracts, broker: str, *, within_s: float = WITHIN_S):
+    def __init__(
+        self,
+        nodes: Nodes,
+        contracts: Contracts,
+        broker: str,
+        *,
+        ens: EnsNames | None = None,
+        within_s: float = WITHIN_S,
+    ):
         self._nodes, self._contracts, self._broker = nodes, contracts, broker.lower()
-        self._within_s = within_s
+        self._ens, self._within_s = ens, within_s
         self._names: dict[str, str | None] = {}
         self._learnt: dict[str, int] = {}
 
@@ -94,7 +103,7 @@ class ChainDecorations:
         return [told.of(one) for one in redemptions]
 
     def _asking_for_names(self, told: _Told, redemptions: Sequence[Redemption]) -> list[Coroutine[Any, Any, None]]:
-        if not self._contracts.registries:
+        if not self._contracts.registries and not self._ens:
             return []
         unnamed = {one.recipient for one in redemptions} - told.names.keys()
         return [self._name(told, recipient) for recipient in sorted(unnamed)]
@@ -111,14 +120,28 @@ class ChainDecorations:
             told.eth_usd = f"{Decimal(words[1]).scaleb(-decimals):f}"
 
     async def _name(self, told: _Told, recipient: str) -> None:
-        """The host of the first service URI that a registry knows; None is remembered where all of them know none."""
-        for registry in self._contracts.registries:
+        """ENS's, else the host of the first service URI that a registry knows; None is remembered where none knows."""
+        name = await self._ens_name(recipient)
+        for registry in [] if name else self._contracts.registries:
             uri = _text(await self._read(registry, _SERVICE_URI + topic_of(recipient)[2:]))
-            host = urlsplit(uri).netloc.rpartition("@")[2]
-            if _HOST.fullmatch(host):
-                told.names[recipient] = host
-                return
-        told.names[recipient] = None
+            name = _checked(urlsplit(uri).netloc.rpartition("@")[2])
+            if name:
+                break
+        told.names[recipient] = name
+
+    async def _ens_name(self, recipient: str) -> str | None:
+        if self._ens is None:
+            return None
+        try:
+            return _checked(await self._ens.name(recipient))
+        except ChainError as error:
+            log.info("a name can't be had: %s", error)
+            return None
+
+    async def close(self) -> None:
+        """Let go of what is asked for names."""
+        if self._ens:
+            await self._ens.close()
 
     async def _gas(self, told: _Told, transaction: str) -> None:
         told.gas[transaction] = self._part(await self._call("eth_getTransactionReceipt", transaction))
@@ -149,6 +172,10 @@ async def _in(room: asyncio.Semaphore, job: Coroutine[Any, Any, None]) -> None:
             await job
         except (SpillwayError, ValueError, LookupError, TypeError) as error:
             log.info("a decoration can't be had: %s", error)
+
+
+def _checked(name: str | None) -> str | None:
+    return name if name and _NAME.fullmatch(name) else None
 
 
 def _words(data: bytes) -> list[int]:

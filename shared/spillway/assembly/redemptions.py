@@ -125,11 +125,13 @@ def open_chain(settings: Settings, *, patience_s: float | None = None) -> Chain:
     from spillway.adapters.chain_decorations import ARBITRUM_ONE as CONTRACTS  # noqa: PLC0415
     from spillway.adapters.chain_decorations import ChainDecorations, Contracts  # noqa: PLC0415
     from spillway.adapters.chain_nodes import PATIENCE_S, Nodes  # noqa: PLC0415
+    from spillway.adapters.ens_names import EnsNames  # noqa: PLC0415
     from spillway.adapters.json_rpc import Node  # noqa: PLC0415
 
     broker, chain_id = settings.ticket_broker, settings.chain_id
     patience_s = PATIENCE_S if patience_s is None else patience_s
     nodes = Nodes([Node(url) for url in settings.rpc_url], chain_id=chain_id, broker=broker, patience_s=patience_s)
+    ens = EnsNames(Node(settings.ens_rpc_url)) if settings.ens_rpc_url else None
     contracts = CONTRACTS if chain_id == ARBITRUM_ONE else Contracts()
     return Arbitrum(
         nodes,
@@ -137,7 +139,7 @@ def open_chain(settings: Settings, *, patience_s: float | None = None) -> Chain:
         broker=broker,
         senders=settings.senders,
         confirmations=settings.confirmations,
-        decorator=ChainDecorations(nodes, contracts, broker),
+        decorator=ChainDecorations(nodes, contracts, broker, ens=ens),
     )
 
 
