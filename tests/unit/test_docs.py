@@ -1,6 +1,9 @@
 """What is written agrees with what is built."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from spillway.domain.inputs import PLACEHOLDERS
 from spillway.settings import PREFIX, Settings
@@ -28,3 +31,15 @@ def test_no_dependency_is_without_a_reason() -> None:
     reasons = (ROOT / "docs/dependencies.md").read_text()
     for name in re.findall(r'"([a-z0-9-]+)', block):
         assert name in reasons
+
+
+def test_readme_leads_to_every_page() -> None:
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\((docs/[a-z-]+\.md)\)", (ROOT / "README.md").read_text()))
+    assert linked == pages
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("terraform/*.md")]))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -10,7 +10,14 @@ import typer
 from spillway.cli.main import app
 from support.front_door import ROOT
 
-PAGES = ("README.md", "docs/operations.md", "docs/keys.md", "docs/policy.md", "terraform/README.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/operations.md",
+    "docs/keys.md",
+    "docs/policy.md",
+    "terraform/README.md",
+)
 TOLD = re.compile(
     r"(?:^|`|\(|[ /])spillway ((?:policy|keys|redemptions|serve|demo|simulate|loadtest) ?[^`\n|#;)]*)", re.MULTILINE
 )
