@@ -139,6 +139,8 @@ module "function" {
   environment          = merge(local.environment, try(each.value.environment, {}))
   secrets              = { for name in each.value.secrets : name => var.secrets[name] if contains(keys(var.secrets), name) }
   secret_files         = var.routes_secret == null ? {} : { (local.routes_file) = var.routes_secret }
+
+  depends_on = [google_project_service.needed]
 }
 
 module "builder" {

@@ -7,8 +7,8 @@ The data are of hashicorp/google 6.50.0 (see NOTICE), as `extract.py` takes them
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,10 @@ class Schema:
     resources: Mapping[str, Block]
     data: Mapping[str, Block]
 
+    def only(self, kinds: Collection[str]) -> "Schema":
+        """The part that is about these types."""
+        return replace(self, resources=_part(self.resources, kinds), data=_part(self.data, kinds))
+
 
 def load(path: Path = DATA) -> Schema:
     """The schema in a file."""
@@ -76,6 +80,10 @@ def walk(block: Block, value: Mapping[str, Any], path: str = "") -> Iterator[tup
         written = value.get(name)
         for inner in written if isinstance(written, list) else []:
             yield from walk(nested.block, inner, f"{path}{name}.")
+
+
+def _part(blocks: Mapping[str, Block], kinds: Collection[str]) -> dict[str, Block]:
+    return {kind: block for kind, block in blocks.items() if kind in kinds}
 
 
 def _blocks(raw: Mapping[str, Any]) -> dict[str, Block]:

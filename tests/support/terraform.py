@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -88,7 +89,8 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
     commands.mkdir()
     (commands / "gcloud").write_text(GCLOUD)
     (commands / "gcloud").chmod(0o755)
-    with StandIn() as stand_in:
+    text = "".join(file.read_text() for file in (ROOT / "terraform").rglob("*.tf"))
+    with StandIn(set(re.findall(r'"(google_\w+)"', text))) as stand_in:
         path = f"{commands}{os.pathsep}{os.environ['PATH']}"
         said = str(folder / "said")
         yield Terraform(binary, {**os.environ, **stand_in.environment, "PATH": path, "SAID": said}, folder)
