@@ -335,6 +335,7 @@ async def test_more_listeners_than_allowed_are_sent_away(tmp_path: Path) -> None
                 assert_problem(reply, 503, "overloaded")
                 assert int(reply.headers["retry-after"]) > 0
             assert (await there.get(job_id)).status_code == 200
+            assert "spillway_job_listeners 1.0" in await there.door.metrics()
         async with asyncio.timeout(5):
             while (await there.get(job_id, prefer="wait=1", if_none_match='"0"')).status_code == 503:
                 await asyncio.sleep(0.1)

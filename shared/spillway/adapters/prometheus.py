@@ -60,6 +60,11 @@ class Metrics:
             "spillway_body_bytes": Gauge(
                 "spillway_body_bytes", "Bytes of request bodies held now.", registry=self.registry
             ),
+            "spillway_job_listeners": Gauge(
+                "spillway_job_listeners",
+                "Callers that listen to jobs now, by events or by waiting.",
+                registry=self.registry,
+            ),
             "spillway_announcement_waiting_seconds": Gauge(
                 "spillway_announcement_waiting_seconds",
                 "For how long the first redemption has waited to be announced; 0 where none waits.",

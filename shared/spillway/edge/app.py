@@ -188,7 +188,10 @@ def _policy(service: InferenceService) -> pages.Page:
 
 def _metrics(house: House) -> pages.Page:
     async def page(_: Request) -> Response:
-        now: dict[str, float | Mapping[str, float]] = {"spillway_body_bytes": house.room.taken}
+        now: dict[str, float | Mapping[str, float]] = {
+            "spillway_body_bytes": house.room.taken,
+            "spillway_job_listeners": house.jobs.changes.listeners,
+        }
         if house.gauges:
             # What can't be had is as it was: a store that is away must not hide what this process knows.
             with suppress(StoreUnavailable):

@@ -1,6 +1,7 @@
 """Replies: the headers that every answer carries, and errors in each API family's own shape, by one table."""
 
 import logging
+import math
 import random
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -113,7 +114,7 @@ def _come_back(error: NobodyAnswered) -> float:
 
 
 def _whole_seconds(seconds: float) -> str:
-    return str(max(1, round(seconds)))
+    return str(max(1, math.ceil(seconds)))
 
 
 def new_request_id() -> str:

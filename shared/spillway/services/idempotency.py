@@ -109,6 +109,9 @@ class Idempotency:
         for document in old:
             await self._files.remove(file_of(document.key))
             await self._store.delete(FOLDER, document.key)
+        # Nothing leads to the file of a process that died before it wrote the document.
+        for name in await self._files.old(FOLDER, self._epoch() - 2 * KEPT_S):
+            await self._files.remove(name)
         return len(old)
 
 
@@ -192,7 +195,7 @@ class Claim:
 
 def file_of(name: str) -> str:
     """Where an answer lies that is too large for a document."""
-    return f"answers/{sha256(name.encode()).hexdigest()}"
+    return f"{FOLDER}/{sha256(name.encode()).hexdigest()}"
 
 
 def _other_body() -> BadRequest:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spillway.domain import job_steps
 from spillway.domain.job_documents import as_document, from_document, packed, sought, unpacked
+from spillway.domain.job_views import NOT_TOLD, as_of, view
 from spillway.domain.jobs import MOST_CHANGES, OVER, Hosted, Job, Problem, Status, Webhook
 from spillway.errors import JobOver
 from support.jobs import NOW, new_job
@@ -109,6 +110,16 @@ def test_statuses_follow_each_other(steps: list[tuple[str, float]]) -> None:
     job = lives(steps, any_job())[-1]
     for before, after in zip(job.changes, job.changes[1:], strict=False):
         assert after.status in FOLLOWS[before.status]
+
+
+@given(STEPS)
+def test_change_is_told_the_same_for_ever(steps: list[tuple[str, float]]) -> None:
+    told: dict[int, object] = {}
+    for job in lives(steps, any_job()):
+        for sequence in range(1, job.sequence + 1):
+            shown = view(as_of(job, sequence), NOT_TOLD, None)
+            assert told.setdefault(sequence, shown) == shown
+            assert shown["status"] == job.changes[sequence - 1].status
 
 
 @given(STEPS)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -159,6 +160,19 @@ async def test_large_answer_lies_in_a_file_and_is_swept_with_its_key() -> None:
     assert await there.files.read(file_of("anna key")) is None
     assert await there.store.list("answers") == []
     assert await there.one.sweep() == 0
+
+
+async def test_file_of_a_process_that_died_is_swept_a_day_later() -> None:
+    there = Stage()
+    files = MemoryFiles(epoch=there.clock)
+    one = Idempotency(there.store, files, epoch=there.clock)
+    await files.write(file_of("anna key"), BytesIO(b"x"))
+    there.clock.now += 2 * KEPT_S - 1
+    await one.sweep()
+    assert await files.old("answers", there.clock.now + 9) == [file_of("anna key")]
+    there.clock.now += 2
+    await one.sweep()
+    assert await files.old("answers", there.clock.now + 9) == []
 
 
 async def test_large_answer_whose_file_is_lost_is_not_waited_for_for_ever() -> None:
