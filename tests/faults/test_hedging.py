@@ -177,7 +177,7 @@ def working() -> list["asyncio.Task[Any]"]:
 async def assert_nothing_is_left(there: House, gates: list[Gates], tasks: int) -> None:
     """No open try, nobody in the queue, no task; only jobs that run on for nobody are taken into account."""
     [[gate]] = gates
-    await eventually(lambda: not gate.policy._open and not gate.policy.waiting and not gate._waiting)
+    await eventually(lambda: not gate.policy.tries.connected and not gate.policy.waiting and not gate._waiting)
     await eventually(lambda: there.subnet.counters.open == there.hosted.counters.open == 0)
     await eventually(lambda: len(working()) <= tasks)
     gate.policy.tick(time.monotonic() + LONG_S)

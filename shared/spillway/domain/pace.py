@@ -8,6 +8,7 @@ SHORT_JOB = (4.0, 6.5)
 GATEWAY_RETRIES_S = 2.0
 IDLE_S = 55.0
 QUICK_RUN = 6
+MOST_ODD, ODD_WEIGHT = 0.3, 0.02
 SHORTEST_S = 0.001
 """No job is taken to be shorter, whatever a clock that stands still says."""
 
@@ -51,12 +52,20 @@ class RefusalPace:
 
     def __init__(self) -> None:
         self.window_s = GATEWAY_RETRIES_S
+        self.known = False
+        """Whether a try was seen to be kept for as long: then one that is refused at once was so for another cause."""
+        self.odd = MOST_ODD
+        """How often a try is refused too quickly for want of a slot."""
         self._quick = 0
 
     @property
     def admitted_after_s(self) -> float:
         """A try that is open for longer has a slot."""
         return 1.15 * self.window_s + 0.3
+
+    def kept(self) -> None:
+        """A try was not refused at once."""
+        self.odd -= ODD_WEIGHT * self.odd
 
     def refused(self, seconds: float) -> bool:
         """A try was refused; gives whether that was too quick to be for want of a slot.
@@ -66,6 +75,11 @@ class RefusalPace:
         """
         quick = seconds < 0.5 * self.window_s
         self._quick = self._quick + 1 if quick else 0
+        self.known = self.known or not quick
+        if quick:
+            self.odd = min(MOST_ODD, self.odd + ODD_WEIGHT * (1.0 - self.odd))
+        else:
+            self.kept()
         if seconds > self.window_s:
             self.window_s += 0.5 * (min(seconds, 2 * self.window_s + 1.0) - self.window_s)
         elif not quick or self._quick > QUICK_RUN:

@@ -4,7 +4,7 @@ The gateway tells no number. But a try that is refused says that all slots were 
 before it; a try that gets a slot says that there are at least as many as tries were open beside it and did not end;
 and a full subnet works off its jobs no faster than its slots allow. These are the observations of a hidden Markov
 model: in between, slots come and go one by one, and now and then their number jumps, most likely to one that it had
-before. How lively it is is learned too: three ways to change are weighed by how well each foretells what is seen.
+before. How lively it is is learned too: four ways to change are weighed by how well each foretells what is seen.
 """
 
 import itertools
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
+
+from spillway.domain.admission import admission
 
 SMALLEST, LARGEST, MORE = 24, 512, 16
 OFFSET, POWER = 4.0, 1.5
@@ -24,6 +26,7 @@ FRESH = 0.2
 FORGET = 0.01
 """How much the ways to change are evened out at each observation, so that none is ever ruled out."""
 SIGN_OF_LIFE = 0.02
+CALM, LIVELY = 0.1, 1.5
 TINY = 1e-300
 KNOWN = 1e-3
 SUREST = 30.0
@@ -43,7 +46,8 @@ class Drift:
     jump: float
 
 
-DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.3, 1 / 60))
+DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.3, 1 / 60), Drift(0.3, 1 / 6))
+"""Calm, lively, wild, and so restless that what was seen a few seconds ago hardly counts."""
 
 
 class SlotBelief:
@@ -56,6 +60,11 @@ class SlotBelief:
         self.weights = [1 / len(DRIFTS)] * len(DRIFTS)
         self._each = [_prior(SMALLEST) for _ in DRIFTS]
         self.p = _prior(SMALLEST)
+
+    @property
+    def liveliness(self) -> float:
+        """What exploring is worth beside a network of average liveliness: little where it is calm."""
+        return max(CALM, LIVELY * math.pow(1.0 - self.weights[0], 1.5))
 
     def mean(self) -> float:
         """The expected number of slots."""
@@ -76,7 +85,7 @@ class SlotBelief:
         """
         if others >= len(self.p):
             return 0.0
-        return float(sum(map(mul, self.p, _admission(others, free_rate, len(self.p)))))
+        return float(sum(map(mul, self.p, admission(others, free_rate, len(self.p)))))
 
     def advance(self, now: float) -> None:
         """Time passes: what was known fades. A clock that stands still or goes back changes nothing."""
@@ -88,12 +97,14 @@ class SlotBelief:
             self._each = [_moved(p, drift, seconds, self._targets) for p, drift in zip(self._each, DRIFTS, strict=True)]
             self._mix()
 
-    def refused(self, older: int, spurious: float) -> None:
-        """A try was turned away while `older` tries were open.
+    def refused(self, older: int, spurious: float) -> float:
+        """A try was turned away while `older` tries were open; gives how probable it is that it was for want of a slot.
 
         `spurious` is how often a try is turned away although a slot is free.
         """
+        full = math.fsum(self.p[: older + 1])
         self._learn([1.0 if slots <= older else spurious for slots in range(len(self.p))])
+        return min(1.0, full / max(TINY, full + spurious * (1.0 - full)))
 
     def admitted(self, others: int, freed: int, slip: float) -> None:
         """A try that began beside `others` got a slot, after `freed` of them were seen to leave theirs.
@@ -167,9 +178,9 @@ class SlotBelief:
         self._targets = _targets(self._seen)
 
     def _mix(self) -> None:
-        first, second, third = self._each
-        a, b, c = self.weights
-        self.p = [a * x + b * y + c * z for x, y, z in zip(first, second, third, strict=True)]
+        calm, lively, wild, restless = self._each
+        a, b, c, d = self.weights
+        self.p = [a * w + b * x + c * y + d * z for w, x, y, z in zip(calm, lively, wild, restless, strict=True)]
 
     def _make_room(self, slots: int) -> None:
         self._grow(1.5 * slots + 8)
@@ -209,25 +220,6 @@ def _moved(p: Probabilities, drift: Drift, seconds: float, targets: Probabilitie
     keep, half = 1.0 - jump - step, 0.5 * step
     below, above = [p[0], *p[:-1]], [*p[1:], p[-1]]
     return [keep * a + half * (b + c) + jump * t for a, b, c, t in zip(p, below, above, targets, strict=True)]
-
-
-@lru_cache(maxsize=4096)
-def _admission(others: int, free_rate: float, size: int) -> tuple[float, ...]:
-    """For 0 … size-1 slots: the probability that a try beside `others` gets one before it is refused.
-
-    With more slots than others it does at once; else `others + 1 - slots` of them have to come free, which happens
-    as a Poisson process of `slots * free_rate`.
-    """
-    return tuple(1.0 if slots > others else _at_least(others + 1 - slots, slots * free_rate) for slots in range(size))
-
-
-def _at_least(count: int, mean: float) -> float:
-    """The probability of that many events of a Poisson process, or more."""
-    term, below = math.exp(-mean), 0.0
-    for n in range(count):
-        below += term
-        term *= mean / (n + 1)
-    return max(0.0, 1.0 - below)
 
 
 def _normal(raw: Probabilities) -> Probabilities:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 SPEND = 0.02
 """The part of what the subnet saves that may be spent on refused tries."""
-MOST_PAID, MOST_FREE, LEAST = 0.07, 0.15, 0.01
-"""Refused tries a success, at most where tries are paid, where they are free, and at least: without any, nothing
-is learned about what the subnet can carry."""
+MOST, UNPRICED, LEAST = 0.3, 0.07, 0.01
+"""Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
+what the subnet can carry."""
 SAVED_UP = 5.0
 REFUSAL_S = 2.0
 
@@ -21,12 +21,9 @@ class Prices:
 
     @property
     def refused_per_success(self) -> float:
-        """The refused tries that are worth it for each success. Where nothing has a price, as if tries were paid."""
+        """The refused tries that are worth it for each success."""
         refusal_usd = self.per_try + REFUSAL_S * self.per_second
-        if refusal_usd <= 0:
-            return MOST_PAID
-        most = MOST_PAID if self.per_try > 0 else MOST_FREE
-        return max(LEAST, min(most, SPEND * self.per_job / refusal_usd))
+        return max(LEAST, min(MOST, SPEND * self.per_job / refusal_usd)) if refusal_usd > 0 else UNPRICED
 
     @property
     def longest_wait_s(self) -> float:
@@ -50,6 +47,6 @@ class WasteBudget:
         """A try was served; `curiosity` scales what it is worth to find out more now."""
         self.tokens = min(SAVED_UP, self.tokens + curiosity * self._part)
 
-    def refused(self) -> None:
-        """A try was turned away."""
-        self.tokens = max(-1.0, self.tokens - 1.0)
+    def refused(self, full: float = 1.0) -> None:
+        """A try was turned away; `full` is how much of it was for want of a slot, as no limit avoids other causes."""
+        self.tokens = max(-1.0, self.tokens - full)

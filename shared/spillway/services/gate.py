@@ -63,7 +63,7 @@ class Gate:
         """The gateway tells how many slots its orchestrators have; only news count."""
         if slots is not None and slots != self._expected:
             self._expected = slots
-            self.policy.slots.expect(slots)
+            self.policy.estimate.slots.expect(slots)
 
     def start_from(self, report: Mapping[str, Any] | None) -> None:
         """Begin with what an earlier instance had learned, if any has."""
@@ -244,10 +244,10 @@ class Gate:
             "limit": round(policy.limit, 2),
             "open": policy.open,
             "waiting": policy.waiting,
-            "job_seconds": {"mean": round(policy.jobs.mean_s, 2), "p95": round(policy.jobs.p95_s, 2)},
-            "refusal_seconds": round(policy.refusals.window_s, 2),
-            "health": round(policy.health.rate, 3),
+            "job_seconds": {"mean": round(policy.estimate.jobs.mean_s, 2), "p95": round(policy.estimate.jobs.p95_s, 2)},
+            "refusal_seconds": round(policy.estimate.refusals.window_s, 2),
+            "health": round(policy.estimate.health.rate, 3),
             "waste_tokens": round(policy.waste.tokens, 2),
-            "peers": len(policy.peers),
+            "peers": len(policy.estimate.peers),
             **self.journal.all(),
         }

@@ -107,7 +107,7 @@ class Round:
         return mode if mode in ("subnet-only", "fallback-only") else self.terms.prefer
 
     async def _enter(self) -> bool:
-        self.gate.policy.pressure = self._backends.budget.pressure(self._backends.epoch())
+        self.gate.policy.line.pressure = self._backends.budget.pressure(self._backends.epoch())
         self._entry = await self.gate.enter(WAIT_PART * self.left_s())
         self.record.reason = self._entry.reason
         return self._entry.go == "subnet"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.domain.pace import GATEWAY_RETRIES_S, IDLE_S, HostedPace, JobPace, RefusalPace, first_guess
+from spillway.domain.pace import GATEWAY_RETRIES_S, IDLE_S, MOST_ODD, HostedPace, JobPace, RefusalPace, first_guess
 
 SECONDS = st.lists(st.floats(0, 1e4), max_size=300)
 
@@ -115,3 +115,23 @@ def test_expected_seconds_are_never_negative(jobs: list[tuple[float, bool, float
         if key % 3:
             pace.ended(key, seconds if well else None, now)
         assert pace.next_s(now) >= 0.0
+
+
+def test_how_often_a_gateway_refuses_for_no_good_reason_is_counted() -> None:
+    pace = RefusalPace()
+    assert not pace.known
+    pace.refused(GATEWAY_RETRIES_S)
+    assert pace.known
+    for turn in range(500):
+        if turn % 10:
+            pace.kept()
+        else:
+            pace.refused(0.1 if turn % 50 else GATEWAY_RETRIES_S)
+    assert pace.odd == pytest.approx(0.08, abs=0.03)
+
+
+def test_a_gateway_that_only_ever_refuses_at_once_is_not_taken_for_a_patient_one() -> None:
+    pace = RefusalPace()
+    for _ in range(5):
+        assert pace.refused(0.0)
+    assert (pace.known, pace.odd) == (False, MOST_ODD)

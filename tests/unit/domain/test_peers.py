@@ -109,7 +109,7 @@ def _survives(report: Any) -> None:
     policy.merge({"a": report, "b": said(NOW)}, NOW)
     policy.tick(NOW + 1.0)
     assert policy.arrive(1, NOW + 2.0)
-    assert math.fsum(policy.slots.p) == pytest.approx(1.0, abs=1e-6)
+    assert math.fsum(policy.estimate.slots.p) == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_hearing_changes_nothing_about_own_tries(messages: list[tuple[str, dict[
     policy = SubnetPolicy("text-to-image", Prices(), Random(1), patience_s=30.0)
     for key in range(tries):
         policy.force(key, NOW)
-    belief = list(policy.slots.p)
+    belief = list(policy.estimate.slots.p)
     assert policy.merge(dict(messages), NOW) == []
     assert (policy.open, policy.waiting) == (tries, 0)
-    assert policy.slots.p == belief
+    assert policy.estimate.slots.p == belief
 
 
 def test_without_others_nothing_leans() -> None:
@@ -149,7 +149,7 @@ def test_without_others_nothing_leans() -> None:
     for now in (0.0, 5.0, 10.0):
         alone.merge({}, now)
         deaf.tick(now)
-    assert alone.slots.p == deaf.slots.p
+    assert alone.estimate.slots.p == deaf.estimate.slots.p
 
 
 def test_who_listens_comes_nearer_to_the_others_and_never_past_them() -> None:

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spillway.domain.controller import Action, Actions, Ended
-from spillway.domain.policy import CURIOUS, LONGEST_WAIT_S, OVERTIME, PROBES_EVERY_S, SURE, SubnetPolicy
+from spillway.domain.policy import PROBES_EVERY_S, SURE, SubnetPolicy
+from spillway.domain.slots import LIVELY
+from spillway.domain.waiting import LONGEST_WAIT_S, OVERTIME
 from spillway.domain.waste import SAVED_UP, Prices
 from spillway.simulation.play import play
 from spillway.simulation.scenario import Scenario
@@ -72,7 +74,7 @@ class Witness:
     def _happen(self, word: str, which: int, how: Ended) -> None:
         tokens, up = self.policy.waste.tokens, self.policy.up
         actions = self._call(word, which, how)
-        earned = CURIOUS * self._prices.refused_per_success if (word, how) == ("end", Ended.SERVED) else 0.0
+        earned = LIVELY * self._prices.refused_per_success if (word, how) == ("end", Ended.SERVED) else 0.0
         assert self.policy.waste.tokens <= tokens + earned + 1e-9
         self._carry_out(actions, may=up or self.policy.up)
 
@@ -90,7 +92,7 @@ class Witness:
             self.trying[self.keys] = "asked"
             self.policy.force(self.keys, self.clock)
         if word == "press":
-            self.policy.pressure = (which % 11) / 10
+            self.policy.line.pressure = (which % 11) / 10
         if word == "hosted":
             self.policy.hosted_began(which, self.clock)
             self.policy.hosted_ended(which, float(which) if which % 4 else None, self.clock)
@@ -99,7 +101,7 @@ class Witness:
     def _arrive(self) -> Actions:
         self.keys += 1
         self.came[self.keys] = self.latest
-        longest_s = min(LONGEST_WAIT_S, self._prices.longest_wait_s) * (1 + 3 * self.policy.pressure)
+        longest_s = min(LONGEST_WAIT_S, self._prices.longest_wait_s) * (1 + 3 * self.policy.line.pressure)
         self.bounds[self.keys] = self.latest + OVERTIME * longest_s
         return self.policy.arrive(self.keys, self.clock)
 
@@ -133,7 +135,7 @@ class Witness:
         assert policy.open >= len(self.trying)
         assert set(self.decided.values()) <= {1}
         assert -1.0 <= policy.waste.tokens <= SAVED_UP
-        assert math.fsum(policy.slots.p) == pytest.approx(1.0, abs=1e-6)
+        assert math.fsum(policy.estimate.slots.p) == pytest.approx(1.0, abs=1e-6)
         assert all(self.latest < self.bounds[key] for key in self.came)
         assert not self.came or self.latest < policy.wake_at() <= self.latest + 1.0
 
@@ -178,11 +180,11 @@ def state(policy: SubnetPolicy) -> dict[str, Any]:
     """All that a verdict could change."""
     return {
         "open": policy.open,
-        "slots": policy.slots.p,
-        "health": (policy.health.rate, policy.health.hangs),
+        "slots": policy.estimate.slots.p,
+        "health": (policy.estimate.health.rate, policy.estimate.health.hangs),
         "tokens": policy.waste.tokens,
-        "jobs": (policy.jobs.mean_s, policy.jobs.alone_s, policy.jobs.longest_s),
-        "refusals": policy.refusals.window_s,
+        "jobs": (policy.estimate.jobs.mean_s, policy.estimate.jobs.alone_s, policy.estimate.jobs.longest_s),
+        "refusals": policy.estimate.refusals.window_s,
         "probing": (policy.probing.key, policy.probing.next_at),
     }
 
@@ -213,9 +215,9 @@ def test_risks_under_way_are_never_more_than_what_is_saved_up(flow: list[tuple[f
     for key, (gap_s, luck) in enumerate(flow):
         now += gap_s
         policy.tick(now)
-        risk = 1.0 - policy.slots.chance(policy.open, policy._free_rate)
+        risk = 1.0 - policy.estimate.slots.chance(policy.open, policy.estimate.free_rate)
         if any(action.reason == "explore" for action in policy.arrive(key, now)):
-            held = {key: tried for key, tried in policy._open.items() if key in risky and not tried.admitted}
+            held = {key: tried for key, tried in policy.tries._by_key.items() if key in risky and not tried.admitted}
             pending = sum(risky[key] for key in held)
             assert pending + risk <= policy.waste.tokens + SURE + 1e-9 or policy.waste.tokens >= 1.0
             risky[key] = risk
@@ -228,7 +230,7 @@ def test_risks_under_way_are_never_more_than_what_is_saved_up(flow: list[tuple[f
 @settings(max_examples=50, deadline=None)
 def test_pressure_only_lengthens_queues(pressure: float, gaps: list[float]) -> None:
     calm, pressed = made(), made()
-    pressed.pressure = pressure
+    pressed.line.pressure = pressure
     for policy in (calm, pressed):
         policy.hosted_began(-1, 0.0)
         policy.hosted_ended(-1, 40.0, 0.0)
@@ -243,11 +245,11 @@ def test_a_clock_that_goes_back_stands_still_until_it_is_there_again() -> None:
     policy = made()
     policy.arrive(0, 1000.0)
     policy.waste.tokens = 0.0
-    tokens, belief = policy.waste.tokens, list(policy.slots.p)
+    tokens, belief = policy.waste.tokens, list(policy.estimate.slots.p)
     policy.tick(400.0)
-    assert (policy.waste.tokens, policy.slots.p) == (tokens, belief)
+    assert (policy.waste.tokens, policy.estimate.slots.p) == (tokens, belief)
     policy.tick(1000.0)
-    assert (policy.waste.tokens, policy.slots.p) == (tokens, belief)
+    assert (policy.waste.tokens, policy.estimate.slots.p) == (tokens, belief)
 
 
 def test_tries_that_hang_for_an_hour_break_nothing() -> None:
@@ -261,14 +263,14 @@ def test_tries_that_hang_for_an_hour_break_nothing() -> None:
 
 def test_an_ill_subnet_is_looked_at_by_one_of_those_that_wait() -> None:
     policy = made()
-    policy.slots.lean([0.0, 0.0, 1.0], 1.0)
+    policy.estimate.slots.lean([0.0, 0.0, 1.0], 1.0)
     policy.waste.tokens = 0.0
     policy.force(0, 0.0)
     policy.force(1, 0.0)
-    policy.pressure = 1.0
+    policy.line.pressure = 1.0
     assert [policy.arrive(key, 0.0) for key in (2, 3)] == [[], []]
     for _ in range(20):
-        policy.health.failed(hung=False)
+        policy.estimate.health.failed(hung=False)
     actions = policy.tick(0.1)
     assert Counter(action.reason for action in actions) == {"probe": 1, "down": 1}
 
@@ -278,7 +280,7 @@ def test_an_instance_that_starts_from_a_report_decides_nearly_alike() -> None:
     new = made()
     new.start_from(old.report(400.0))
     assert new.limit == pytest.approx(old.limit, rel=0.35)
-    assert new.jobs.mean_s == pytest.approx(old.jobs.mean_s, rel=0.01)
+    assert new.estimate.jobs.mean_s == pytest.approx(old.estimate.jobs.mean_s, rel=0.01)
     goes = [[action.go for key in range(5) for action in policy.arrive(-key - 1, 400.0)] for policy in (old, new)]
     assert sum(a == b for a, b in zip(*goes, strict=False)) >= 4
 

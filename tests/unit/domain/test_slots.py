@@ -139,3 +139,13 @@ def test_a_told_number_is_half_believed(slots: int) -> None:
     belief.expect(slots)
     near = sum(p for place, p in enumerate(belief.p) if abs(place - min(slots, len(belief.p) - 1)) <= 5)
     assert near >= 0.45
+
+
+def test_a_network_that_keeps_still_is_less_worth_exploring_than_one_that_moves() -> None:
+    still, moving = settled(9, rounds=300), SlotBelief()
+    for turn in range(300):
+        slots = (3, 12)[turn // 10 % 2]
+        moving.advance(2.0 * turn)
+        moving.admitted(slots - 1, 0, 0.1)
+        moving.refused(slots, 0.01)
+    assert still.liveliness < 0.6 * moving.liveliness

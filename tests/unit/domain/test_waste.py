@@ -4,20 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.domain.waste import LEAST, MOST_FREE, MOST_PAID, SAVED_UP, Prices, WasteBudget
+from spillway.domain.waste import LEAST, MOST, SAVED_UP, UNPRICED, Prices, WasteBudget
 
 USD = st.floats(0, 1)
 
 
 @given(USD, USD, USD)
 def test_some_waste_is_always_worth_it_but_never_much(per_try: float, per_second: float, per_job: float) -> None:
-    assert LEAST <= Prices(per_try, per_second, per_job).refused_per_success <= MOST_FREE
+    assert LEAST <= Prices(per_try, per_second, per_job).refused_per_success <= MOST
 
 
 @given(st.floats(1e-6, 1), st.floats(0, 1), USD, USD)
 def test_dearer_tries_are_wasted_less(per_try: float, more: float, per_second: float, per_job: float) -> None:
     cheap, dear = (Prices(usd, per_second, per_job).refused_per_success for usd in (per_try, per_try + more))
-    assert dear <= cheap <= MOST_PAID
+    assert dear <= cheap <= MOST
 
 
 def test_free_tries_are_wasted_more_than_paid_ones() -> None:
@@ -25,8 +25,8 @@ def test_free_tries_are_wasted_more_than_paid_ones() -> None:
     assert free.refused_per_success > paid.refused_per_success
 
 
-def test_without_any_price_tries_are_taken_to_be_paid() -> None:
-    assert Prices().refused_per_success == MOST_PAID
+def test_without_any_price_a_little_is_wasted() -> None:
+    assert Prices().refused_per_success == UNPRICED
     assert Prices().longest_wait_s == float("inf")
 
 
@@ -62,3 +62,15 @@ def test_time_alone_saves_up_one_try_and_no_more() -> None:
     assert budget.tokens == 0.0
     budget.passed(1e9, 20.0)
     assert budget.tokens == 1.0
+
+
+def test_a_refusal_is_charged_by_how_much_it_was_for_want_of_a_slot() -> None:
+    budget = WasteBudget(Prices())
+    budget.refused(0.25)
+    budget.refused(0.0)
+    assert budget.tokens == SAVED_UP - 0.25
+
+
+def test_a_dear_job_is_worth_more_refusals_than_a_cheap_one() -> None:
+    picture, video = Prices(0.0005, 0.0002, 0.003), Prices(0.0005, 0.0002, 0.05)
+    assert picture.refused_per_success < video.refused_per_success == MOST

@@ -57,7 +57,7 @@ class Instance:
     def learn(self, slots: int) -> None:
         """Become sure of so many slots, by a request."""
         self.gate.ended(self.gate.force().key, Ended.SERVED)
-        self.gate.policy.slots.lean([*([0.0] * slots), 1.0], 1.0)
+        self.gate.policy.estimate.slots.lean([*([0.0] * slots), 1.0], 1.0)
 
     async def ask(self) -> float:
         """A request comes: how long it waits before it is decided on."""
@@ -121,10 +121,10 @@ async def test_instances_lean_towards_each_other_and_forget_those_who_are_gone()
         await few.talk()
         await many.talk()
     assert abs(few.gate.policy.limit - many.gate.policy.limit) < 5.0
-    assert len(few.gate.policy.peers) == len(many.gate.policy.peers) == 1
+    assert len(few.gate.policy.estimate.peers) == len(many.gate.policy.estimate.peers) == 1
     clock.now += 40.0
     await few.talk()
-    assert len(few.gate.policy.peers) == 0
+    assert len(few.gate.policy.estimate.peers) == 0
 
 
 async def test_reports_of_the_long_gone_are_swept_away() -> None:
@@ -275,7 +275,7 @@ async def test_more_models_than_fit_into_one_document_are_told_of_by_the_busiest
         clock.now += 1.0
         gate = one.gates.of(Route(pipeline="text-to-image", model=f"model-{n}"), "any")
         gate.ended(gate.force().key, Ended.SERVED)
-        gate.policy.slots.expect(500)
+        gate.policy.estimate.slots.expect(500)
     await one.talk()
     (document,) = await store.list(REPORTS)
     assert len(document.body["gates"]) == MOST_TOLD
@@ -339,7 +339,7 @@ async def test_two_processes_over_one_file_hear_each_other_and_an_order_within_f
     while {one.gate.override.mode, two.gate.override.mode} != {"subnet-only"}:
         await asyncio.sleep(0.02)
         assert time.monotonic() - ordered < 5.0
-    while not len(one.gate.policy.peers) == len(two.gate.policy.peers) == 1:
+    while not len(one.gate.policy.estimate.peers) == len(two.gate.policy.estimate.peers) == 1:
         await asyncio.sleep(0.02)
         assert time.monotonic() - ordered < 10.0
     for task in keeping:

@@ -34,9 +34,9 @@ class Clock:
 def gate_of(slots: int, *, job_s: float = 4.0, clock: Clock | None = None) -> Gate:
     """A gate that is sure of so many slots, and lets requests wait."""
     policy = SubnetPolicy("text-to-image", Prices(), Random(1), patience_s=30.0)
-    policy.slots.lean([*([0.0] * slots), 1.0], 1.0)
-    policy.jobs = JobPace(job_s, 1.5 * job_s)
-    policy.waste.tokens, policy.pressure = 0.0, 1.0
+    policy.estimate.slots.lean([*([0.0] * slots), 1.0], 1.0)
+    policy.estimate.jobs = JobPace(job_s, 1.5 * job_s)
+    policy.waste.tokens, policy.line.pressure = 0.0, 1.0
     return Gate("text-to-image any", policy, clock or time.monotonic, Random(1))
 
 
@@ -89,7 +89,7 @@ async def test_who_has_no_time_does_not_wait(within_s: float) -> None:
 
 async def test_the_alarm_ends_a_wait_when_nothing_else_happens() -> None:
     gate = gate_of(2, job_s=0.05)
-    gate.policy.refusals.window_s = 0.0
+    gate.policy.estimate.refusals.window_s = 0.0
     await full(gate, 2)
     task = (await waiting(gate, 1))[0]
     assert went(await asyncio.wait_for(task, 2.0)) == ("fallback", "overtime")
@@ -133,7 +133,7 @@ async def test_who_comes_while_a_slot_passes_by_somebody_who_has_left_gets_it() 
     await full(gate, 2)
     first = (await waiting(gate, 1))[0]
     first.cancel()
-    gate.policy.slots.lean([0.0, 0.0, 0.0, 1.0], 1.0)
+    gate.policy.estimate.slots.lean([0.0, 0.0, 0.0, 1.0], 1.0)
     began = time.monotonic()
     assert went(await gate.enter(2.0)) == SUBNET
     assert time.monotonic() - began < 1.0
@@ -144,7 +144,7 @@ async def test_a_try_that_is_withdrawn_leaves_no_trace() -> None:
     gate = gate_of(2)
     entry = await gate.enter(1.0)
     gate.withdraw(entry.key)
-    assert (gate.policy.open, gate.policy.health.rate) == (0, 1.0)
+    assert (gate.policy.open, gate.policy.estimate.health.rate) == (0, 1.0)
 
 
 @pytest.mark.parametrize("retry_after_s", [5.0, 1e9])
@@ -232,7 +232,7 @@ class Crowd:
             self._ends.append(asyncio.Event())
             self._callers.append(asyncio.create_task(self._call(self._ends[-1])))
         elif word == "learn":
-            self.gate.policy.slots.expect(which)
+            self.gate.policy.estimate.slots.expect(which)
         elif word == "pass":
             await asyncio.sleep(0)
         elif self._callers:

@@ -35,9 +35,9 @@ class Watched(Gate):
 def gate_of(slots: int, job_s: float = 4.0) -> Watched:
     """A gate that is sure of so many slots, and lets live requests wait."""
     policy = SubnetPolicy("text-to-image", Prices(), Random(1), patience_s=30.0)
-    policy.slots.lean([*([0.0] * slots), 1.0], 1.0)
-    policy.jobs = JobPace(job_s, 1.5 * job_s)
-    policy.waste.tokens, policy.pressure = 0.0, 1.0
+    policy.estimate.slots.lean([*([0.0] * slots), 1.0], 1.0)
+    policy.estimate.jobs = JobPace(job_s, 1.5 * job_s)
+    policy.waste.tokens, policy.line.pressure = 0.0, 1.0
     return Watched("text-to-image any", policy, time.monotonic, Random(1))
 
 
@@ -166,7 +166,7 @@ class Crowd:
             self._ends.append(asyncio.Event())
             self._callers.append(asyncio.create_task(self._call(self._ends[-1], word)))
         elif word == "learn":
-            self.gate.policy.slots.expect(which)
+            self.gate.policy.estimate.slots.expect(which)
         elif word == "pass":
             await asyncio.sleep(0)
         elif self._callers:

@@ -1,0 +1,125 @@
+"""What is believed of the subnet, learned from what becomes of tries: slots, paces, health. It decides nothing."""
+
+import math
+
+from spillway.domain.controller import Ended
+from spillway.domain.health import Health
+from spillway.domain.open_tries import OpenTries, OpenTry
+from spillway.domain.pace import JobPace, RefusalPace, first_guess
+from spillway.domain.peers import Peers, Report, leaning
+from spillway.domain.slots import MOMENT_S, SlotBelief
+
+SLIP, SLIP_SHARED = 0.1, 0.6
+SPURIOUS, UNREACHABLE = 0.01, 0.1
+EARLIER = 0.8
+"""How much of what an earlier instance had learned is taken over."""
+
+
+class Estimate:
+    """Of one route and model. Times in seconds, on the clock of whoever calls `advance`."""
+
+    def __init__(self, pipeline: str, tries: OpenTries) -> None:
+        self.jobs, self.refusals = JobPace(*first_guess(pipeline)), RefusalPace()
+        self.slots, self.health, self.peers = SlotBelief(), Health(), Peers()
+        self._tries = tries
+        self._worked_s = self._worked_open_s = 0.0
+        self._worked_off = 0
+
+    @property
+    def free_rate(self) -> float:
+        """How often one slot comes free while the gateway keeps a try; in steps, as tables are kept by it."""
+        rate = self.refusals.window_s / self.jobs.alone_s
+        return float(1.1 ** round(math.log(rate) / math.log(1.1))) if rate > 0.02 else 0.0
+
+    @property
+    def slow_s(self) -> float:
+        """A job that takes longer is slow."""
+        return max(1.3 * self.jobs.p95_s, self.jobs.p95_s + 1.0)
+
+    @property
+    def up(self) -> bool:
+        """Whether a try of a subnet that does nothing else is more likely served than not."""
+        return not self.health.ill and self.risk(0) <= 0.5
+
+    def risk(self, others: int) -> float:
+        """The probability that a try beside so many others is refused."""
+        return 1.0 - self.slots.chance(others, self.free_rate)
+
+    # What happens.
+
+    def advance(self, now: float, seconds: float) -> None:
+        """Time goes by: what was known fades, and tries that are old enough are known to have their slots."""
+        self.slots.advance(now)
+        self.health.passed(seconds, self.jobs.mean_s)
+        self._worked_s += seconds
+        self._worked_open_s += seconds * self._tries.connected
+        self._tries.passed(now)
+        while (tried := self._tries.unproven()) and now - tried.began >= self.refusals.admitted_after_s:
+            self._admitted(tried)
+        others = self.peers.belief(now)
+        if others and seconds:
+            self.slots.lean(others, leaning(seconds))
+
+    def known_at(self) -> float:
+        """When it will be known of one more try that it has its slot; infinity where none is waited for."""
+        tried = self._tries.unproven()
+        return tried.began + self.refusals.admitted_after_s if tried else math.inf
+
+    def begun(self) -> None:
+        """A try starts: until now, as many were open as before."""
+        self._work(served=False)
+
+    def ended(self, tried: OpenTry, how: Ended, now: float) -> float:
+        """A try ended that is no longer among the open ones; gives how much of it was want of a slot, 0 to 1."""
+        self._work(served=how is Ended.SERVED)
+        if tried.admitted or how in (Ended.SERVED, Ended.BROKEN):
+            self._tries.freed += 1
+        if how is Ended.SERVED:
+            self._served(tried, now)
+        elif how is Ended.REFUSED:
+            return self._refused(tried, now)
+        elif how is Ended.UNREACHABLE:
+            return self.slots.refused(self._tries.older(tried) if tried.admitted else 0, UNREACHABLE)
+        elif how in (Ended.TIMEOUT, Ended.BROKEN) and not tried.beaten:
+            self.health.failed(hung=how is Ended.TIMEOUT)
+        elif how is Ended.CANCELED and tried.began + self.jobs.mean_s > now:
+            # The orchestrator works on for nobody, for as long as such jobs take.
+            self._tries.haunt(tried.began + self.jobs.mean_s)
+        return 0.0
+
+    def start_from(self, report: Report) -> None:
+        """Begin with what an earlier instance has told."""
+        self.slots.lean(report.slots, EARLIER)
+        self.jobs = JobPace(*report.job_s)
+        self.refusals.window_s = report.refusal_s
+
+    def _admitted(self, tried: OpenTry) -> None:
+        tried.admitted = True
+        self.refusals.kept()
+        slip = max(SLIP_SHARED if len(self.peers) else SLIP, min(0.5, 1.0 - self.health.rate))
+        self.slots.admitted(tried.others, self._tries.freed - tried.freed_before, slip)
+
+    def _work(self, *, served: bool) -> None:
+        """How fast jobs are worked off tells of slots; where events are dense, several are looked at together."""
+        self._worked_off += served
+        if self._worked_s < MOMENT_S:
+            return
+        open_tries = round(self._worked_open_s / self._worked_s)
+        self.slots.worked(open_tries, self._worked_s / self.jobs.alone_s, served=self._worked_off)
+        self._worked_s, self._worked_open_s, self._worked_off = 0.0, 0.0, 0
+
+    def _served(self, tried: OpenTry, now: float) -> None:
+        if not tried.admitted:
+            self._admitted(tried)
+        self.slots.alive()
+        self.jobs.served(now - tried.began, alone=tried.others < self.slots.mean() - 1.5)
+        if not tried.beaten:
+            self.health.good()
+
+    def _refused(self, tried: OpenTry, now: float) -> float:
+        quick = self.refusals.refused(now - tried.began)
+        if not quick:
+            return self.slots.refused(self._tries.older(tried), SPURIOUS)
+        # A gateway that is known to keep a try for a while refuses at once for want of any slot, or for no good reason.
+        older = 0 if self.refusals.known else self._tries.older(tried)
+        return self.slots.refused(older, self.refusals.odd)

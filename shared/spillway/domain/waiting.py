@@ -1,0 +1,79 @@
+"""Who waits for a slot of the subnet, and for how long and how many of them that is worth it. Seconds and USD."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from spillway.domain.estimate import Estimate
+from spillway.domain.pace import HostedPace
+from spillway.domain.queueing import Demand, worthwhile_queue
+from spillway.domain.waste import Prices
+
+WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.6, 0.3, 40.0, 1.5
+"""The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
+than expected a request waits on."""
+FIRST_FREE, FIRST_FREE_SHARED = 0.55, 1.0
+"""The part of a job's time, over the slots, until the first of them comes free: half of it, as the running jobs are of
+all ages, and a little more as they differ. Each one after that takes a whole part. Other instances take theirs, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that waits for a slot until its time is up."""
+
+    key: int
+    until: float
+
+
+class WaitingLine:
+    """First come, first served."""
+
+    def __init__(self, prices: Prices, estimate: Estimate) -> None:
+        self._prices, self._estimate = prices, estimate
+        self._queue: deque[Waiting] = deque()
+        self.demand, self.hosted_jobs = Demand(), HostedPace()
+        self.pressure = 0.0
+        """How scarce the money for hosted inference is, 0 to 1: requests wait up to four times as long."""
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def until(self) -> float:
+        """When the first one's time is up."""
+        return self._queue[0].until
+
+    def join(self, key: int, now: float) -> None:
+        """A request waits."""
+        self._queue.append(Waiting(key, now + OVERTIME * self._longest_s(now)))
+
+    def leave(self, key: int) -> None:
+        """A request waits no longer."""
+        self._queue = deque(one for one in self._queue if one.key != key)
+
+    def call(self) -> int:
+        """Whose turn it is."""
+        return self._queue.popleft().key
+
+    def worth_joining(self, now: float) -> bool:
+        """Whether one more request may wait, as things are."""
+        if not self._estimate.up:
+            return False
+        slots = max(0.5, min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5))
+        first = FIRST_FREE_SHARED if len(self._estimate.peers) else FIRST_FREE
+        in_time = (len(self) + first) * self._estimate.jobs.mean_s / slots <= self._longest_s(now)
+        return in_time and len(self) < self._most(slots, now)
+
+    def _longest_s(self, now: float) -> float:
+        job_s = self._estimate.jobs.mean_s
+        slower_s = max(0.0, self.hosted_jobs.next_s(now) - job_s)
+        wait_s = min(WAIT * job_s + WAIT_COLD * slower_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
+        return wait_s * (1.0 + 3.0 * self.pressure)
+
+    def _most(self, slots: float, now: float) -> float:
+        if not self._prices.per_second or self.pressure:
+            return 3.0 * math.sqrt(slots) * (1.0 + 3.0 * self.pressure)
+        job_s = self._estimate.jobs.mean_s
+        slower_s = (self.hosted_jobs.next_s(now) or job_s) - job_s
+        gain_usd = max(1e-9, self._prices.per_job + self._prices.per_second * slower_s)
+        return worthwhile_queue(self.demand.rate(now) * job_s, slots, self._prices.per_second * job_s / gain_usd)
