@@ -74,6 +74,7 @@ class World:
     side: JobSide
     env: dict[str, str]
     seen: dict[str, tuple[Change, ...]] = field(default_factory=dict)
+    holders: set[str] = field(default_factory=set)
     workers: list[BaseProcess] = field(default_factory=list)
 
     def hire(self) -> None:
@@ -84,7 +85,7 @@ class World:
     async def submit(self, count: int) -> list[str]:
         """Every second job may only go to the provider."""
         body = {"prompt": "a river", "width": 64, "height": 64}
-        ids = []
+        ids: list[str] = []
         for n in range(count):
             request = json_request(PIPELINES["text-to-image"], {**body, "seed": n})
             prefer = "fallback-only" if n % 2 else "auto"
@@ -103,7 +104,17 @@ class World:
             before = self.seen.get(job.id, ())
             assert job.changes[: len(before)] == before, "a history was rewritten"
             self.seen[job.id] = job.changes
+            if job.lease:
+                self.holders.add(job.lease.holder)
         return jobs
+
+    async def all_busy(self, ids: list[str], kills: int) -> None:
+        """Wait, but not for ever, until those workers have taken up jobs that stand at the head of the line to die."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                while len(self.holders) < kills + WORKERS / 2:
+                    await self.look(ids)
+                    await asyncio.sleep(0.05)
 
     async def all_over(self, ids: list[str], within_s: float) -> list[Job]:
         """The jobs at their ends."""
@@ -127,8 +138,8 @@ class World:
 @asynccontextmanager
 async def world(tmp_path: Path, state: str, *, hook: bool, env: dict[str, str]) -> AsyncIterator[World]:
     """All of it, ended in the end."""
-    subnet = SubnetGateway(slots=6, service={"text-to-image": Service(0.15)}, refusal_s=0.05)
-    replicate = ReplicateApi(TOKEN, service_s=0.4)
+    subnet = SubnetGateway(slots=6, service={"text-to-image": Service(0.3)}, refusal_s=0.05)
+    replicate = ReplicateApi(TOKEN, service_s=0.8)
     replicate.webhooks.key = SECRET
     (tmp_path / "routes.toml").write_text(ROUTES)
     (tmp_path / "logs").mkdir()
@@ -176,21 +187,22 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str
     return f"firestore://crash-{random.randrange(10**9)}/", {"FIRESTORE_EMULATOR_HOST": host}
 
 
+@pytest.mark.timeout(300)
 async def test_whatever_dies_every_job_ends_once_and_is_paid_once(
     tmp_path: Path, state: tuple[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(7)
     async with world(tmp_path, state[0], hook=True, env=state[1]) as there:
-        ids = await there.submit(JOBS)
         crash_worker.prepare()
         for _ in range(WORKERS):
             there.hire()
-        for _ in range(KILLS):
-            await asyncio.sleep(chance.uniform(0.1, 0.5))
-            await there.look(ids)
-            victim = there.workers.pop(chance.randrange(len(there.workers)))
-            victim.kill()
+        ids = await there.submit(JOBS - 4 * KILLS)
+        for kills in range(KILLS):
+            await there.all_busy(ids, kills)
+            await asyncio.sleep(chance.uniform(0.0, 0.3))
+            there.workers.pop(0 if chance.random() < 0.7 else chance.randrange(WORKERS)).kill()
             there.hire()
+            ids += await there.submit(4)
         jobs = await there.all_over(ids, 60.0)
 
         assert Counter(job.status for job in jobs) == {"succeeded": JOBS}, [job.error for job in jobs if job.error]
@@ -210,5 +222,7 @@ async def test_whatever_dies_every_job_ends_once_and_is_paid_once(
                 f"\n{state[0].partition(':')[0]}: {JOBS} jobs, {KILLS} kills, {deaths} jobs lost their worker; "
                 f"{sum(made.values())} predictions for {len(made)} jobs, {twice} paid twice, {gaps} in the gap"
             )
-        assert deaths > KILLS / 2
-        assert twice <= gaps
+        assert deaths >= KILLS / 3
+        # The webhook closes the gap but for a worker that dies in the very moment of the call.
+        assert twice <= min(gaps, 3)
+        assert gaps <= JOBS / 10
