@@ -43,6 +43,11 @@ def test_the_provider_is_pinned_alike_everywhere() -> None:
     assert len(re.findall(r"required_providers \{", text)) == len(pins)
 
 
+def test_every_module_is_used() -> None:
+    text = "".join(file.read_text() for file in TERRAFORM.glob("*.tf"))
+    assert set(re.findall(r'"\./modules/(\w+)"', text)) == {folder.name for folder in (TERRAFORM / "modules").iterdir()}
+
+
 def test_values_of_every_resource_have_rules() -> None:
     used = {kind for file in FILES for kind in re.findall(r'^resource "(google_\w+)"', file.read_text(), re.MULTILINE)}
     assert used - set(tomllib.loads(FILE.read_text())) == set()

@@ -11,6 +11,7 @@ import pytest
 
 import bundle
 from google_stand_in.values import PROJECT_NUMBER
+from spillway.settings import PREFIX, Settings
 from support.front_door import ROOT
 from support.terraform import Terraform, resources
 
@@ -20,6 +21,7 @@ ENVIRONMENTS = ("dev", "prod")
 SECRETS = {
     "REPLICATE_API_TOKEN": "r8_something",
     "SPILLWAY_DISCORD_WEBHOOK_URL": "https://discord.example/api/webhooks/1/something",
+    "SPILLWAY_ENS_RPC_URL": "https://node.example/key",
     "SPILLWAY_INTERNAL_KEY": "0123456789abcdef",
     "SPILLWAY_REPLICATE_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
     "SPILLWAY_RPC_URL": "https://node.example/key",
@@ -113,6 +115,15 @@ def test_only_the_front_door_is_public_and_asks_for_keys(applied: Resources) -> 
         grant["name"] for grant in applied["google_cloud_run_v2_service_iam_member"] if grant["member"] == "allUsers"
     }
     assert public == {"gateway"} & asking
+
+
+def test_every_setting_that_is_not_shown_is_a_secret() -> None:
+    hidden = {
+        str(field.validation_alias or PREFIX + name.upper())
+        for name, field in Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation) or not field.repr
+    }
+    assert set(SECRETS) == hidden
 
 
 def test_every_secret_is_for_some_function(applied: Resources) -> None:
