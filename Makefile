@@ -6,10 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test lint bundle sbom audit bench lock clean
+.PHONY: help setup demo test lint bundle sbom audit monitoring bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with locked dependencies; afterwards .venv/bin/spillway works
 
@@ -50,6 +50,9 @@ sbom: setup ## Write build/sbom (CycloneDX, one for each function) and docs/lice
 
 audit: setup ## Ask what is known against the locked packages; fails where no database can be asked
 	$(BIN)/python -m supply_chain.audit
+
+monitoring: setup ## Write alert rules, alert policies and dashboards anew from infra/monitoring
+	$(BIN)/python -m monitoring
 
 bench: setup tests/chain/node_modules ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
 	$(BIN)/python benchmarks/overhead.py

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from spillway.adapters.sqlite_store import SqliteStore
+from spillway.services.rounds import Rounds
 from support.chain import Anvil, Won, anvil
 from support.front_door import ROOT, free_port
 
@@ -57,6 +59,18 @@ def test_round_reads_what_the_chain_has(node: Anvil, tmp_path: Path) -> None:
         first, second = called(url), called(url)
     assert (first.status_code, first.json()["found"], first.json()["scanned_to"]) == (200, 2, node.height)
     assert (second.status_code, second.json()["found"]) == (200, 0)
+
+
+async def test_only_rounds_that_leave_nothing_are_written_down(node: Anvil, tmp_path: Path) -> None:
+    settings = node.settings(tmp_path / "state.db")
+    store = SqliteStore(tmp_path / "state.db")
+    with function({**settings, "SPILLWAY_RPC_URL": f"http://127.0.0.1:{free_port()}"}) as url:
+        called(url)
+    assert await Rounds(store, epoch=time.time).last() == {}
+    with function(settings) as url:
+        called(url)
+    assert abs((await Rounds(store, epoch=time.time).last())["redemptions"] - time.time()) < 60
+    await store.close()
 
 
 def test_round_that_leaves_something_is_503_with_the_reason(node: Anvil, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from spillway.adapters.gif_animator import GifAnimator
 from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
-from spillway.assembly.kept import open_kept
+from spillway.assembly.kept import Kept, open_kept
 from spillway.assembly.watch import deposit_reports, redemption_totals
 from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
@@ -25,13 +25,14 @@ from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.redemptions import deposit_page, redemptions_page
 from spillway.errors import BadSettings
-from spillway.services.announcing import waiting_s
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.gallery import Gallery
+from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, Values, of_subnet
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
 from spillway.services.overview import Overview
 from spillway.services.redemption_reports import RedemptionReports
+from spillway.services.rounds import Rounds
 from spillway.services.subnet_door import OwnGates
 from spillway.services.wakes import Wakes
 from spillway.settings import Settings
@@ -62,10 +63,6 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     deposits = deposit_reports(own.routes, kept, own.store)
 
-    async def gauges() -> Mapping[str, float | Mapping[str, float]]:
-        waiting = await waiting_s(kept.outbox, time.time())
-        return {**await deposits.gauges(), "spillway_announcement_waiting_seconds": waiting}
-
     return create_app(
         House(
             inference=InferenceService(own.backends, own.keeper),
@@ -81,7 +78,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             close=close,
             beside=always,
             side_doors=_side_doors(own, side, wakes, room),
-            gauges=gauges,
+            gauges=_gauges(own, side, kept, deposits),
             further=[
                 Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
                 Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
@@ -106,6 +103,17 @@ def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports, deposits:
         redemptions=reports, deposits=deposits, budget=budget, epoch=time.time,
     )  # fmt: skip
     return Dashboard(overview, own.status)
+
+
+def _gauges(own: Inside, side: JobSide, kept: Kept, deposits: DepositReports) -> Gauges:
+    gates, store = own.backends.gates, own.store
+
+    async def own_values() -> Values:
+        return {**of_subnet(gates), **own.backends.budget.everybody.figures(time.time())}
+
+    queues = QueueGauges(side.jobs, gates, epoch=time.time)
+    rounds = RoundGauges(Rounds(store, epoch=time.time), kept.outbox, epoch=time.time)
+    return Gauges([own_values, deposits.gauges, queues.now, rounds.now])
 
 
 def _entrance(own: Inside) -> Entrance:

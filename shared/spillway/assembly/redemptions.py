@@ -11,6 +11,7 @@ from spillway.ports.announcements import Bell
 from spillway.ports.redemptions import Chain
 from spillway.services.announcing import call_announcer
 from spillway.services.redemptions import Reader, Report, reading
+from spillway.services.rounds import REDEMPTIONS
 from spillway.settings import Settings
 
 log = logging.getLogger("spillway.redemptions")
@@ -69,6 +70,8 @@ class TimedRounds:
         await self._sum_up(report)
         if self._bell and (problem := await call_announcer(self._watch.outbox, self._bell)):
             report.problems.append(problem)
+        if report.whole and not report.skipped:
+            await self._watch.rounds.ended(REDEMPTIONS)
         return report
 
     async def _read(self) -> Report:

@@ -17,6 +17,7 @@ from spillway.services.deposit import DepositWatch
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.redemption_reports import RedemptionReports
 from spillway.services.redemption_totals import RedemptionTotals
+from spillway.services.rounds import Rounds
 from spillway.services.summaries import Summaries
 from spillway.services.ticket_counting import TicketCounting
 from spillway.settings import Settings
@@ -30,6 +31,7 @@ class Watch:
     def __init__(self, settings: Settings, kept: Kept, store: Store, pool: HttpPool):
         self._kept, self._store, self._pool = kept, store, pool
         self.outbox = kept.outbox
+        self.rounds = Rounds(store, epoch=time.time)
         self._deposits = open_deposits(settings, pool)
         reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
         metrics = GatewayMetrics(pool, settings.subnet_metrics_url) if settings.subnet_metrics_url else None

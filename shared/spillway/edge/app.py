@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,11 @@ from spillway.edge.openapi import document
 from spillway.edge.pipelines import ChatEndpoint, ImagesEndpoint, LivepeerEndpoint, Ways
 from spillway.edge.replies import Family, Fault, answer_headers, family_of, new_request_id, send_fault
 from spillway.edge.requests import request_id
-from spillway.errors import BadRequest, SpillwayError, StoreUnavailable
+from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition, Media
 from spillway.services.archive import Archive
 from spillway.services.changes import Changes
+from spillway.services.gauges import Gauges
 from spillway.services.idempotency import Idempotency
 from spillway.services.inference import InferenceService
 from spillway.services.job_views import JobViews
@@ -73,8 +74,8 @@ class House:
     beside: Sequence[Beside] = ()
     side_doors: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
-    gauges: Callable[[], Awaitable[Mapping[str, float | Mapping[str, float]]]] | None = None
-    """What other processes have found out, for /metrics; raises StoreUnavailable."""
+    gauges: Gauges = field(default_factory=lambda: Gauges([]))
+    """Values of the moment, for /metrics."""
     further: Sequence[Route] = ()
     """Further paths."""
 
@@ -188,14 +189,11 @@ def _policy(service: InferenceService) -> pages.Page:
 
 def _metrics(house: House) -> pages.Page:
     async def page(_: Request) -> Response:
-        now: dict[str, float | Mapping[str, float]] = {
+        now = {
             "spillway_body_bytes": house.room.taken,
             "spillway_job_listeners": house.jobs.changes.listeners,
+            **await house.gauges.now(),
         }
-        if house.gauges:
-            # What can't be had is as it was: a store that is away must not hide what this process knows.
-            with suppress(StoreUnavailable):
-                now |= await house.gauges()
         content_type, text = house.exposition.expose(now)
         return Response(text, headers={"content-type": content_type})
 

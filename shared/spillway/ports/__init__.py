@@ -137,7 +137,7 @@ class Exposition(Protocol):
     """Shows what has been counted to a monitoring system."""
 
     def expose(self, now: Mapping[str, float | Mapping[str, float]]) -> tuple[str, bytes]:
-        """A content type and a text; `now` are values of this moment by their metric's name, and some by gateway."""
+        """A content type and a text; `now` are values of this moment by their metric's name, some by its one label."""
         ...
 
 

@@ -1,0 +1,67 @@
+"""Values of the moment: what can't be had is left out, and said to be."""
+
+import asyncio
+from random import Random
+
+from spillway.adapters.memory_jobs import MemoryJobs
+from spillway.adapters.memory_outbox import MemoryOutbox
+from spillway.adapters.memory_store import MemoryStore
+from spillway.adapters.prometheus import Metrics
+from spillway.errors import StoreUnavailable
+from spillway.ports.outbox import Draft
+from spillway.services.gates import Gates
+from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, Values
+from spillway.services.rounds import REDEMPTIONS, Rounds
+from support.jobs import new_job
+
+
+async def here() -> Values:
+    return {"spillway_body_bytes": 7.0}
+
+
+async def away() -> Values:
+    raise StoreUnavailable("it is away")
+
+
+async def slow() -> Values:
+    await asyncio.sleep(60)
+    return {}
+
+
+async def test_a_source_that_is_away_or_slow_takes_nothing_but_its_own_part() -> None:
+    for bad in (away, slow):
+        now = await Gauges([here, bad], within_s=0.05).now()
+        assert now == {"spillway_body_bytes": 7.0, "spillway_store_up": 0.0}
+    assert await Gauges([here]).now() == {"spillway_body_bytes": 7.0, "spillway_store_up": 1.0}
+
+
+async def test_what_was_told_once_is_not_told_again_when_it_can_not_be_had() -> None:
+    metrics = Metrics()
+    assert 'spillway_deposit_low{gateway="0xa"} 1.0' in text(metrics, {"spillway_deposit_low": {"0xa": 1.0}})
+    assert "spillway_deposit_low" not in text(metrics, {"spillway_store_up": 0.0})
+
+
+def text(metrics: Metrics, now: Values) -> str:
+    """The exposition's text."""
+    return metrics.expose(now)[1].decode()
+
+
+async def test_a_job_that_no_worker_takes_up_waits_since_it_is_due() -> None:
+    jobs = MemoryJobs()
+    queues = QueueGauges(jobs, Gates(lambda: 0.0, Random(0)), epoch=lambda: 1300.0)
+    assert (await queues.now())["spillway_jobs_untaken_seconds"] == 0.0
+    await jobs.add(new_job(created_at=1000.0))
+    await jobs.add(new_job(created_at=900.0, not_before=1290.0))
+    assert (await queues.now())["spillway_jobs_untaken_seconds"] == 300.0
+
+
+async def test_rounds_and_announcements_tell_since_when() -> None:
+    store, outbox = MemoryStore(), MemoryOutbox(epoch=lambda: 1000.0)
+    gauges = RoundGauges(Rounds(store, epoch=lambda: 1000.0), outbox, epoch=lambda: 1200.0)
+    assert await gauges.now() == {"spillway_round_timestamp_seconds": {}, "spillway_announcement_waiting_seconds": 0.0}
+    await Rounds(store, epoch=lambda: 1100.0).ended(REDEMPTIONS)
+    await outbox.add([Draft("a", "note", {})])
+    assert await gauges.now() == {
+        "spillway_round_timestamp_seconds": {"redemptions": 1100.0},
+        "spillway_announcement_waiting_seconds": 200.0,
+    }
