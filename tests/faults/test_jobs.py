@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from faults.house import ROUTES, House, house
+from faults.house import MESSAGES, ROUTES, House, house
 from simulator import Fault, OpenAiApi, ReplicateApi, Service, SubnetGateway
 
 PICTURE = {"prompt": "a river", "width": 128, "height": 128}
@@ -24,10 +24,10 @@ REPLICATE_ALONE = "\n".join(
 )
 
 
-async def submit(there: House, body: Mapping[str, Any] = PICTURE, **headers: str) -> str:
+async def submit(there: House, body: Mapping[str, Any] = PICTURE, path: str = "/text-to-image", **headers: str) -> str:
     """A job's id, once it is taken in."""
     sent = {"prefer": "respond-async", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    answer = await there.client.post(f"{there.url}/text-to-image", json=body, headers=sent)
+    answer = await there.client.post(f"{there.url}{path}", json=body, headers=sent)
     assert answer.status_code == 202, answer.text
     return answer.json()["id"]
 
@@ -143,6 +143,45 @@ async def test_a_job_that_waits_too_long_goes_to_a_provider(tmp_path: Path) -> N
             await assert_whole(there, job, "hosted")
         for one in jobs:
             await there.client.delete(f"{there.url}/jobs/{one}")
+
+
+async def test_who_wants_the_subnet_alone_waits_for_it(tmp_path: Path) -> None:
+    subnet = SubnetGateway(slots=1, service={"text-to-image": Service(0.3)}, refusal_s=0.05)
+    routes = ROUTES.replace("deadline = {deadline}", "deadline = {deadline}\nqueue_limit = 0", 1)
+    async with house(tmp_path, subnet=subnet, routes=routes) as there:
+        for one in [await submit(there, x_spillway_prefer="subnet-only") for _ in range(5)]:
+            await assert_whole(there, await ended(there, one), "subnet")
+
+
+async def test_the_subnet_is_the_last_resort_of_who_prefers_a_provider(tmp_path: Path) -> None:
+    broken = {
+        "hosted": OpenAiApi(service_s=0.05, faults=[DOWN]),
+        "replicate": ReplicateApi(service_s=0.05, faults=[DOWN]),
+    }
+    async with house(tmp_path, **broken) as there:
+        job = await ended(there, await submit(there, x_spillway_prefer="fallback"))
+        await assert_whole(there, job, "subnet")
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status", "served_by"), [("auto", "succeeded", "replicate"), ("subnet-only", "failed", "")]
+)
+async def test_what_is_too_long_goes_to_a_larger_window_alone(
+    tmp_path: Path, prefer: str, status: str, served_by: str
+) -> None:
+    too_long = Fault("status", status=400, message="This model's maximum context length is 8192 tokens.")
+    async with house(
+        tmp_path,
+        subnet=SubnetGateway(faults=[too_long]),
+        window="context_tokens = 8192",
+        larger="context_tokens = 128000",
+    ) as there:
+        job = await ended(there, await submit(there, {"messages": MESSAGES}, "/llm", x_spillway_prefer=prefer))
+        assert (job["status"], there.hosted.counters.tries) == (status, 0), job
+        if status == "succeeded":
+            assert (job["served_by"], job["result"]["choices"][0]["finish_reason"]) == (served_by, "stop")
+        else:
+            assert job["error"]["code"] == "context_length_exceeded"
 
 
 async def test_once_the_days_money_is_spent_jobs_wait_for_the_next(tmp_path: Path) -> None:

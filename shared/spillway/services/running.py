@@ -63,15 +63,15 @@ class Running:
         hosted = HostedTry(course)
         if (result := await hosted.again()) is not None:
             return result
-        window = 0
-        for backend in self._backends(course):
-            if window and not (backend and (backend[1].context_tokens or 0) > window):
-                continue
+        window, ahead = 0, list(self._backends(course))
+        while ahead:
+            backend = ahead.pop(0)
             try:
                 return await (hosted.anew(*backend) if backend else self._on_subnet(course))
             except ContextTooLong:
                 window = max(window, (backend[1] if backend else course.route).context_tokens or 1)
-                if not any((fallback.context_tokens or 0) > window for fallback in course.route.fallbacks):
+                ahead = [one for one in ahead if one and (one[1].context_tokens or 0) > window]
+                if not ahead:
                     raise
             except Overflow as error:
                 course.failures.append((backend[1].provider if backend else SUBNET, error))
