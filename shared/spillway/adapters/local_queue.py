@@ -64,8 +64,9 @@ class LocalQueue:
     async def _work(self, lane: str, job_id: str, work: Callable[[str, str], Awaitable[None]]) -> None:
         try:
             await work(lane, job_id)
-        except SpillwayError as error:
-            log.warning("job %s is left to the next sweep: %s", job_id, error)
+        except Exception as error:
+            unforeseen = None if isinstance(error, SpillwayError) else error
+            log.warning("job %s is left to the next sweep: %s", job_id, error, exc_info=unforeseen)
         finally:
             self._busy[lane] -= 1
             if not self._busy[lane]:

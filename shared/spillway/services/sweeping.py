@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from spillway.errors import Conflict, QueueUnavailable, StoreUnavailable
+from spillway.errors import SpillwayError
 
 log = logging.getLogger("spillway")
 
@@ -32,7 +32,8 @@ class Sweeping:
         for name, part in self._parts.items():
             try:
                 swept.done[name] = await part()
-            except (StoreUnavailable, QueueUnavailable, Conflict) as error:
-                log.warning("%s: left to the next sweep: %s", name, error)
+            except Exception as error:
+                unforeseen = None if isinstance(error, SpillwayError) else error
+                log.warning("%s: left to the next sweep: %s", name, error, exc_info=unforeseen)
                 swept.problems.append(f"{name}: {error}")
         return swept

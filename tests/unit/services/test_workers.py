@@ -315,3 +315,22 @@ async def test_a_lane_that_is_full_of_work_keeps_no_other_waiting() -> None:
     working.cancel()
     await asyncio.wait([working])
     assert {job.status for job in scene.jobs._kept.values()} == {"queued"}
+
+
+async def test_one_jobs_trouble_ends_no_work_on_others() -> None:
+    worked: list[str] = []
+
+    async def work(lane: str, job_id: str) -> None:
+        if job_id == "first":
+            raise ZeroDivisionError("a fault of the house")
+        worked.append(job_id)
+
+    queue = LocalQueue()
+    await queue.tell(LANE, "first")
+    running = asyncio.create_task(queue.run(work))
+    await asyncio.sleep(0.02)
+    await queue.tell(LANE, "second")
+    await asyncio.sleep(0.02)
+    assert (worked, running.done()) == (["second"], False)
+    running.cancel()
+    await asyncio.wait([running])
