@@ -1,1 +1,1 @@
-"""Who is told of what, and what is shown: made from alerts.toml, panels.toml and docs/operations.md."""
+"""Who is told of what, and what is shown: made from alerts.toml, dashboards.toml and docs/operations.md."""

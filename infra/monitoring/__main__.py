@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monitoring.alerts import HERE, ROOT, alerts
+from monitoring.dashboards import dashboards, grafana
 from monitoring.rules import prometheus_rules, terraform_alerts
 
 
@@ -13,6 +14,7 @@ def made() -> Mapping[Path, str]:
     return {
         HERE / "prometheus/rules.yml": prometheus_rules(known),
         ROOT / "terraform/alerts.json": terraform_alerts(known),
+        **{HERE / f"grafana/{one.name}.json": grafana(one) for one in dashboards()},
     }
 
 

@@ -1,6 +1,7 @@
 """Alerts, rules and dashboards agree with each other, with Prometheus, and with what a front door really exports."""
 
 import asyncio
+import json
 import re
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.__main__ import made
 from monitoring.alerts import HERE, ROOT, RUNBOOK, alerts, runbook
+from monitoring.dashboards import Dashboard, dashboards, grafana
 from simulator import ReplicateApi, SubnetGateway, background
 from spillway.assembly.state import open_store
 from spillway.domain.deposit import Funds, Outlook
@@ -109,3 +111,44 @@ def test_the_runbook_has_something_to_do_for_every_alert_and_no_other() -> None:
 def test_metrics_are_documented_and_no_others(exported: Exported) -> None:
     written = set(re.findall(r"`(spillway_\w+)`", (ROOT / "docs/monitoring.md").read_text()))
     assert written == {re.sub(r"_(bucket|count|sum)$", "", name) for name in exported if not name.endswith("_created")}
+
+
+def test_dashboards_ask_for_what_is_exported(exported: Exported) -> None:
+    assert strangers(shown("prometheus"), exported) == []
+
+
+def test_no_metric_is_shown_to_nobody(exported: Exported) -> None:
+    asked = {name for text in shown("prometheus") for name, _ in asked_for(text)}
+    alerted = {name for alert in alerts() if alert.query for name, _ in asked_for(alert.query)}
+    kept_for_people = {"spillway_fallback_budget_left_usd", "spillway_fallback_budget_warning_percent"}
+    bare = {name for name in exported if not name.endswith(("_created", "_count", "_sum"))}
+    assert bare - asked - alerted == kept_for_people
+
+
+def test_what_dashboards_ask_is_promql(tmp_path: Path) -> None:
+    check_expressions([text.replace("$__rate_interval", "5m") for text in shown("prometheus")], tmp_path)
+
+
+@pytest.mark.parametrize("one", dashboards(), ids=lambda one: one.name)
+def test_panels_lie_beside_each_other(one: Dashboard) -> None:
+    places = [panel["gridPos"] for panel in json.loads(grafana(one))["panels"]]
+    cells = [
+        (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_logs_are_asked_for_by_labels_that_nodes_send() -> None:
+    agent = (HERE / "alloy/orchestrator.alloy").read_text()
+    external = re.findall(r"^    (\w+) += sys\.env", agent.partition("external_labels")[2], re.MULTILINE)
+    sent = {*re.findall(r'target_label +=\s*"(\w+)"', agent), *external}
+    assert sent == {"node_name", "operator", "job", "container", "logstream"}
+    for text in shown("loki"):
+        assert set(re.findall(r"(\w+)=~?\"", text.partition("}")[0])) <= sent
+
+
+def shown(kind: str) -> list[str]:
+    """What all dashboards ask of a kind of source."""
+    panels = [panel for one in dashboards() for panel in one.panels if panel.asks == kind]
+    return [text for panel in panels for text in panel.queries.values()]
