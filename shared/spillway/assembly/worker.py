@@ -39,6 +39,7 @@ from spillway.settings import Settings
 
 log = logging.getLogger("spillway")
 
+SETTLE_S = 8.0
 SWEEP_EVERY_S = 60.0
 CLOSE_S = 3.0
 
@@ -124,7 +125,9 @@ class WorkerHouse:
             self._listening = True
             self._signals.enter_context(at_sigterm(self._stop))
         try:
-            return await self._work.take(message)
+            response = await self._work.take(message)
+            await self._side.deliveries.settle(SETTLE_S)
+            return response
         finally:
             if self._stopping:
                 await asyncio.wait([self._stopping])

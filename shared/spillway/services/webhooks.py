@@ -85,6 +85,11 @@ class Deliveries:
             raise error
         return len(due)
 
+    async def settle(self, within_s: float) -> None:
+        """Give what goes on beside other work its time, where a process has no processor between requests."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+
     async def close(self) -> None:
         """Stop; what has not arrived is sent by a sweep."""
         for task in self._tasks:

@@ -159,6 +159,16 @@ async def test_first_repeats_need_no_sweep() -> None:
     assert len(receiver.got) == 2
 
 
+async def test_process_that_sleeps_between_requests_waits_for_what_it_has_begun() -> None:
+    jobs, receiver, clock = MemoryJobs(), Receiver(503), Clock()
+    posting, job = deliveries(jobs, receiver, clock), await finished(jobs)
+    await posting.settle(10)
+    posting.finished(job)
+    await posting.settle(0.1)
+    assert len(receiver.got) == 1
+    await posting.close()
+
+
 async def test_store_that_is_away_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
     class Away(MemoryJobs):
         away = False
