@@ -13,7 +13,7 @@ from google_stand_in.rules import Rules
 from google_stand_in.schema import Block, Schema, load
 from google_stand_in.values import made, packed, planned, unpacked
 
-PROVIDER = "registry.terraform.io/hashicorp/google"
+PROVIDER = "hashicorp/google"
 
 
 class StandIn:
