@@ -71,9 +71,7 @@ locals {
       # Pub/Sub waits no longer.
       timeout_s     = 600
       max_instances = 5
-      # Webhooks are posted, and repeated at first, after the message has been answered.
-      cpu_between_requests = var.prompt_webhooks
-      secrets              = local.job_secrets
+      secrets       = local.job_secrets
       environment = merge(local.job_environment, local.to_gateway ? {
         SPILLWAY_GATEWAY_URL = "https://gateway${local.address}"
       } : {})

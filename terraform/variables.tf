@@ -141,12 +141,6 @@ variable "project" {
   }
 }
 
-variable "prompt_webhooks" {
-  description = "Whether workers keep their processor between messages, so that webhooks go out at once. The minute's sweep keeps one of them alive, so it costs about 57 dollars a month; without it a webhook may go out with the next sweep only."
-  type        = bool
-  default     = true
-}
-
 variable "public_url" {
   description = "Address by which callers reach the front door, where it has a name of its own; null for the one that Google gives it."
   type        = string

@@ -11,7 +11,6 @@ module "spillway" {
   alert_emails         = var.alert_emails
   budget               = var.billing_account == null ? null : { billing_account = var.billing_account, monthly = 20 }
   fallback_usd_per_day = var.fallback_usd_per_day
-  prompt_webhooks      = false
   routes_secret        = var.routes_secret
   secrets              = var.secrets
   subnet_url           = var.subnet_url
