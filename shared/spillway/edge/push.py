@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from spillway.edge.asking import now_asked
 from spillway.edge.replies import Family, Fault, new_request_id
 from spillway.errors import BadRequest, CallerError, SpillwayError
 from spillway.ports.push import Tokens
@@ -64,6 +65,7 @@ class Door:
 
     async def called(self, request: Request, handle: Callable[[], Awaitable[Response]]) -> Response:
         """The reply to a call whose body says nothing, such as the scheduler's."""
+        now_asked(request.scope)
         try:
             await self._admit(request.headers)
             return await handle()

@@ -1,0 +1,99 @@
+"""What a function writes in the cloud is what Cloud Logging reads, and elsewhere plain text as ever."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from spillway.adapters.cloud_logging import CloudLines
+from support.front_door import ROOT, free_port
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+
+
+@contextmanager
+def function(name: str, output: Path, **settings: str) -> Iterator[str]:
+    """A function as it is deployed, its output in a file."""
+    port = free_port()
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("functions-framework"),
+                "--source", ROOT / f"functions/{name}/main.py", "--target", name, "--host", "127.0.0.1",
+                "--port", str(port),
+            ],
+            env={**os.environ, **settings},
+            stdout=out,
+        )  # fmt: skip
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(15)
+
+
+def told(url: str, **more: Any) -> httpx.Response:
+    """Its first answer to a POST, once it listens."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return httpx.post(url, timeout=60, headers=HEADERS, **more)
+        except httpx.ConnectError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_a_line_in_the_cloud_belongs_to_its_request(tmp_path: Path) -> None:
+    settings = {
+        "K_SERVICE": "notifier",
+        "SPILLWAY_STATE": "firestore://some-project/spillway",
+        "SPILLWAY_DISCORD_WEBHOOK_URL": "http://127.0.0.1:1/api/webhooks/1/x",
+        "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
+    }
+    with function("notifier", tmp_path / "out", **settings) as url:
+        assert told(url, json={"message": {"messageId": "1"}}).status_code == 503
+    entries = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines() if line.startswith("{")]
+    assert entries
+    for entry in entries:
+        assert entry["severity"] in ("WARNING", "ERROR")
+        assert entry["logging.googleapis.com/trace"] == f"projects/some-project/traces/{TRACE}"
+        assert (entry["logging.googleapis.com/spanId"], entry["logging.googleapis.com/trace_sampled"]) == (SPAN, True)
+        assert entry["httpRequest"] == {"requestMethod": "POST", "requestUrl": "/"}
+        assert entry["logging.googleapis.com/labels"]["logger"].startswith("spillway")
+
+
+def test_elsewhere_lines_are_plain(tmp_path: Path) -> None:
+    with function("notifier", tmp_path / "out", SPILLWAY_STATE=f"sqlite:///{tmp_path}/state.db") as url:
+        told(url, content=b"nonsense")
+    assert "{" not in (tmp_path / "out").read_text()
+
+
+def test_a_traceback_is_part_of_the_message_and_of_one_line() -> None:
+    lines = CloudLines(dict)
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        record = logging.getLogger("spillway.x").makeRecord(
+            "spillway.x", logging.ERROR, __file__, 7, "%s broke", ("it",), sys.exc_info(), "here"
+        )
+    line = lines.format(record)
+    entry = json.loads(line)
+    assert "\n" not in line
+    assert entry["message"].splitlines()[:2] == ["it broke", "Traceback (most recent call last):"]
+    assert entry["message"].endswith("ValueError: odd")
+    assert (entry["severity"], entry["logging.googleapis.com/sourceLocation"]["line"]) == ("ERROR", "7")
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py")))
+def test_every_function_logs_for_the_cloud(name: str) -> None:
+    assert "\nlog_for_the_cloud(settings)\n" in (ROOT / f"functions/{name}/main.py").read_text()
