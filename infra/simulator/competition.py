@@ -1,39 +1,33 @@
 """The GIF competition of the subnet's first weeks: a day of it, a subnet on which it goes alike, and its entrants.
 
 On the day the subnet made 168 of 192 pictures and 82 of 119 videos, and hosted inference the rest. Here the day is
-folded into 20 simulated minutes, so it is denser than it was, and the orchestrators' slots are chosen for that
-density. Nothing says who serves a request: a subnet that is full or goes wrong does.
+denser than it was (simulator.entries), and the orchestrators' slots are chosen for that density. Nothing says who
+serves a request: a subnet that is full or goes wrong does.
 """
 
 import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from random import Random
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from simulator.entries import DAY_S, SEED, Entry, a_day
 from simulator.faults import Fault
+from simulator.redeeming import Node, redeemed
 from simulator.replicate import ReplicateApi
 from simulator.subnet import Service, SubnetGateway
 
 PICTURE, VIDEO = "text-to-image", "image-to-video"
-PICTURES, VIDEOS = 192, 119
 # Served by the subnet and by hosted inference, on the day.
 REFERENCE = {PICTURE: (168, 24), VIDEO: (82, 37)}
 
-DAY_S = 1200.0
-BUSIEST_HOUR = 19.0
-SWING = 0.75
-LARGEST_BATCH = 5
-BETWEEN_PROMPTS_S = (1.0, 8.0)
-BEFORE_VIDEO_S = (10.0, 45.0)
 # Over many seeds these slots and faults serve 170 pictures and 81 videos on average; this seed is near that.
-SEED = 2028
 SLOTS = {PICTURE: 2, VIDEO: 6}
 SERVICE = {PICTURE: Service(3.4, 0.3), VIDEO: Service(36.0, 0.25)}
 # 6 in 100 pictures and 13 in 100 videos go wrong.
@@ -53,35 +47,9 @@ HOSTED_SERVICE_S = {
 }
 
 MODELS = {PICTURE: "ByteDance/SDXL-Lightning", VIDEO: "stabilityai/stable-video-diffusion-img2vid-xt"}
-THINGS = ("an otter", "a lighthouse", "a paper boat", "a fox in a raincoat", "a tiny astronaut", "a brass robot")
-SCENES = ("riding a wave", "dancing in the rain", "under northern lights", "in a neon alley", "made of stained glass")
 
 # Any faster, and the milliseconds of a real request would weigh more than the simulated seconds.
 FASTEST = 1 / 240
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one entrant wants, at which second of the day; no `video_at_s` where the picture is enough."""
-
-    at_s: float
-    prompt: str
-    video_at_s: float | None = None
-
-
-def a_day(seed: int = SEED) -> list[Entry]:
-    """Everything that is asked for in a day, in the order of coming."""
-    chance = Random(seed)
-    moments = sorted(_moments(chance))
-    animated = set(chance.sample(range(PICTURES), VIDEOS))
-    return [
-        Entry(
-            at_s,
-            f"{chance.choice(THINGS)} {chance.choice(SCENES)}",
-            at_s + chance.uniform(*BEFORE_VIDEO_S) if index in animated else None,
-        )
-        for index, at_s in enumerate(moments)
-    ]
 
 
 def subnet(time_scale: float) -> SubnetGateway:
@@ -94,25 +62,9 @@ def hosted(time_scale: float, token: str) -> ReplicateApi:
     return ReplicateApi(token, service_s=HOSTED_SERVICE_S, time_scale=time_scale, seed=SEED)
 
 
-def _moments(chance: Random) -> Iterator[float]:
-    """People come by the hour of the day, and most try a few prompts in a row."""
-    left = PICTURES
-    while left:
-        batch = min(left, chance.randint(1, LARGEST_BATCH))
-        left -= batch
-        at_s = _arrival(chance)
-        for _ in range(batch):
-            yield min(at_s, DAY_S)
-            at_s += chance.uniform(*BETWEEN_PROMPTS_S)
-
-
-def _arrival(chance: Random) -> float:
-    """A moment of the day, by rejection under the curve of its hours."""
-    while True:
-        at_s = chance.uniform(0.0, DAY_S)
-        height = 1.0 + SWING * math.cos(math.tau * (at_s / DAY_S - BUSIEST_HOUR / 24))
-        if chance.uniform(0.0, 1.0 + SWING) < height:
-            return at_s
+def chain(day: "Day") -> AbstractAsyncContextManager[Node]:
+    """The chain on which orchestrators redeem what they won in serving it."""
+    return redeemed(lambda: sum(tally.subnet for tally in day.tallies.values()), SEED)
 
 
 @dataclass(slots=True)
@@ -160,6 +112,8 @@ class Day:
         self.pace = seconds / DAY_S
         self.scale = min(1.0, max(FASTEST, self.pace))
         self.tallies = {PICTURE: Tally(), VIDEO: Tally()}
+        self.gifs = self.redeemed = self.redeemed_wei = 0
+        self._date = datetime.now(UTC).date()
         self._client = httpx.AsyncClient()
         self._began = time.monotonic()
 
@@ -189,8 +143,14 @@ class Day:
         for name, tally in self.tallies.items():
             tally.usd = pipelines.get(name, {}).get("fallback_usd", 0.0)
 
+    async def count_redemptions(self) -> None:
+        """Ask it how many winning tickets it has read since today began, and what they paid."""
+        since = {"from": f"{self._date:%Y-%m-%d}", "limit": 1}
+        totals = (await self._client.get("/api/redemptions", params=since)).raise_for_status().json()["totals"]
+        self.redeemed, self.redeemed_wei = totals["count"], int(totals["amount_wei"])
+
     async def _enter(self, entry: Entry) -> None:
-        """A prompt, its picture and, where one is wanted, the video of just that picture."""
+        """A prompt, its picture and, where one is wanted, the video of just that picture, and its GIF."""
         await self._until(entry.at_s)
         wish = {"model_id": MODELS[PICTURE], "prompt": entry.prompt, "width": 1024, "height": 576}
         picture = await self._ask(PICTURE, json=wish)
@@ -198,7 +158,11 @@ class Day:
             return
         await self._until(entry.video_at_s)
         file = ("picture", picture.content, picture.headers["content-type"])
-        await self._animate(data={"model_id": MODELS[VIDEO]}, files={"image": file})
+        job = await self._animate(data={"model_id": MODELS[VIDEO]}, files={"image": file})
+        if job is not None and entry.by is not None:
+            gif = {"job": job, "prompt": entry.prompt, "name": entry.by}
+            entered = await self._client.post("/api/gif/entries", json=gif)
+            self.gifs += entered.is_success
 
     async def _ask(self, pipeline: str, **body: Any) -> httpx.Response | None:
         """Send one request, fetch what came of it from where the front door says, and count how it went."""
@@ -215,8 +179,8 @@ class Day:
         _count(tally, took_s, answer.headers["x-spillway-served-by"])
         return result
 
-    async def _animate(self, **body: Any) -> None:
-        """Hand in a video as a job, and listen until it has ended."""
+    async def _animate(self, **body: Any) -> str | None:
+        """Hand in a video as a job, and listen until it has ended; gives its id where it has a video."""
         tally = self.tallies[VIDEO]
         tally.sent += 1
         began = time.monotonic()
@@ -228,9 +192,10 @@ class Day:
             await self._fetch(job["result"])
         except (httpx.HTTPError, ValueError, LookupError, TypeError):
             tally.failed += 1
-            return
+            return None
         tally.estimated_s.append((told_s, took_s))
         _count(tally, took_s, job["served_by"])
+        return str(job["id"])
 
     async def _ended(self, place: str) -> dict[str, Any]:
         """A job's last change, out of its events."""

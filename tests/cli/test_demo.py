@@ -9,7 +9,7 @@ SPILLWAY = Path(sys.executable).with_name("spillway")
 
 
 def test_day_is_played_and_nobody_is_left_without_an_answer() -> None:
-    command = [SPILLWAY, "demo", "--seconds", "8", "--port", "0", "--json"]
+    command = [SPILLWAY, "demo", "--seconds", "12", "--port", "0", "--json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
@@ -24,6 +24,8 @@ def test_day_is_played_and_nobody_is_left_without_an_answer() -> None:
     assert "Unclosed" not in ran.stderr
     assert [one["jobs"] for one in told["pipelines"].values()] == [0, 119]
     assert told["pipelines"]["image-to-video"]["eta_error_p50"] > 0
+    assert told["gifs"] == 15
+    assert told["redemptions"]["count"] > 0
 
 
 def test_every_command_has_help() -> None:

@@ -59,9 +59,16 @@ def every_minute(settings: Settings) -> Beside:
 
 
 def telling_of_redemptions(settings: Settings) -> list[Beside]:
-    """The scan for redemptions and their announcer, which it calls."""
+    """The scan for redemptions and their announcer, which it calls.
+
+    Raises BadSettings where a node is of another chain.
+    """
     if settings.state.startswith("memory:"):
         return []
+    if settings.rpc_url:
+        from spillway.assembly.redemptions import check_chain  # noqa: PLC0415 (web3 takes 0.7 s)
+
+        asyncio.run(check_chain(settings))
     bell = LocalBell()
     return [reading_chain(settings, bell), announcing(settings, bell)]
 
@@ -85,24 +92,19 @@ def announcing(settings: Settings, bell: LocalBell) -> Beside:
     return rounds
 
 
-def reading_chain(settings: Settings, bell: LocalBell) -> Beside:
-    """The scan for redemptions and the watch over the deposits, at once and then every minute.
-
-    Raises BadSettings where a node is of another chain.
-    """
+def reading_chain(settings: Settings, bell: LocalBell, *, every_s: float = MINUTE_S) -> Beside:
+    """The scan for redemptions and the watch over the deposits, at once and then time and again."""
     if not (settings.rpc_url or settings.subnet_cli_url or settings.subnet_metrics_url):
         return nothing
-    from spillway.assembly.redemptions import check_chain, timed_rounds  # noqa: PLC0415 (web3 takes 0.7 s)
+    from spillway.assembly.redemptions import timed_rounds  # noqa: PLC0415 (web3 takes 0.7 s)
 
-    if settings.rpc_url:
-        asyncio.run(check_chain(settings))
     scan = timed_rounds(settings, bell)
 
     async def rounds() -> None:
         try:
             while True:
                 await scan.round()
-                await asyncio.sleep(MINUTE_S)
+                await asyncio.sleep(every_s)
         finally:
             await scan.close()
 
