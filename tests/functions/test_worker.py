@@ -159,6 +159,8 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_job_back_within_ten_seco
         subnet.lose_all()
         subnet.time_scale = 0.01
         async with started(there):
+            # What was said while no worker lived is among the dead letters by now.
+            assert (await there.client.post(there.worker, json=SWEEP)).status_code == 200
             job = await there.until(job_id, "succeeded", 60.0)
             assert job.deaths == 0
 
