@@ -78,18 +78,13 @@ class Gate:
     async def enter(self, within_s: float) -> Entry:
         """Where a request goes. It may wait for a slot, at most `within_s` seconds."""
         key, now = next(self._keys), self._monotonic()
-        if barred := self._barred(now):
+        if barred := self.barred():
             return self._entry(Action(key, "fallback", barred))
         if self.override.mode == "off":
             return self._entry(self._forced(key))
         decided = self._waiting[key] = asyncio.get_running_loop().create_future()
         self._carry_out(self.policy.arrive(key, now))
         return self._entry(decided.result() if decided.done() else await self._wait(key, decided, within_s))
-
-    def _barred(self, now: float) -> Reason | None:
-        if now < self._rest_until:
-            return "resting"
-        return "capped" if self._chance.random() >= self.override.max_share else None
 
     def _entry(self, action: Action) -> Entry:
         self.asked_at = self._monotonic()
@@ -162,7 +157,9 @@ class Gate:
 
     def barred(self) -> Reason | None:
         """Why a request may not even ask; what an operator has bounded is drawn by lot."""
-        return self._barred(self._monotonic())
+        if self._monotonic() < self._rest_until:
+            return "resting"
+        return "capped" if self._chance.random() >= self.override.max_share else None
 
     def turn_away(self, reason: Reason) -> Entry:
         """Somebody goes to hosted inference without having asked the policy."""
