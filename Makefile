@@ -6,10 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: help setup demo test lint bundle sbom audit monitoring bench lock clean
+.PHONY: help setup demo test lint screenshots bundle sbom audit monitoring bench lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with locked dependencies; afterwards .venv/bin/spillway works
 
@@ -41,6 +41,9 @@ lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screenshots: setup ## Write docs/images for the README: ten minutes of the demo, in Debian's Chromium
+	$(BIN)/python infra/screenshots.py
 
 bundle: ## Write build/NAME.zip for every function, as it is deployed
 	$(PYTHON) infra/bundle.py

@@ -71,13 +71,14 @@ def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 async def redeem(state: Path) -> None:
-    """Three tickets were redeemed in the last hour, by an orchestrator with a strange name."""
+    """Three tickets were redeemed in the last hour, by an orchestrator with a strange name; a large one days ago."""
     store = SqliteRedemptions(state)
     found = [
         made(number, timestamp=int(time.time()) - 60 * number, decorations=Decorations(recipient_name=EVIL))
         for number in range(1, 4)
     ]
-    await store.write("scan", Cursor(Trail(1).passed(3, block_hash(3))), [finding(one) for one in found])
+    found.append(made(4, timestamp=int(time.time()) - 3 * 86_400, amount_wei=10**17))
+    await store.write("scan", Cursor(Trail(1).passed(4, block_hash(4))), [finding(one) for one in found])
     await store.close()
     documents = SqliteStore(state)
     outlook = Outlook(SENDER, int(time.time()), Funds(5 * 10**17, 10**17), 7 * 10**16)
@@ -109,10 +110,12 @@ def test_redeemed_tickets_are_summed_and_shown(browser: Browser, url: str) -> No
     with tab(browser, url) as page:
         page.goto("/?range=24h")
         part = page.locator("#redemptions")
-        expect(part).to_contain_text("3 in 24h: 0.0015 ETH paid to 1 orchestrators")
+        expect(part).to_contain_text("3 in 24h: 0.0015 ETH paid to 1 orchestrator.")
         rows = part.locator("section", has_text="Winning tickets").locator("tbody tr")
-        assert rows.count() == 3
+        assert rows.count() == 4
         assert rows.first.locator("td").nth(1).inner_text() == EVIL
+        days = part.locator("figure", has_text="ETH a day")
+        assert "0.1" in days.locator("text").all_text_contents(), "the days of the week are there, whatever the view"
         deposit = part.locator("section", has_text="deposits").locator("tbody tr")
         assert deposit.locator("td").all_inner_texts()[:4] == ["0.5", "0.1", "0.07", "50.0 days"]
 

@@ -27,7 +27,7 @@ class Show:
         minutes = self.competition.DAY_S / 60
         self._console.print(
             f"A day of the GIF competition, folded into {minutes:.0f} simulated minutes, in {self.day.seconds:g} s.\n"
-            f"Dashboard: {self.day.url}/      the competition's dApp: {self.day.url}/gif"
+            f"Dashboard: {self.day.url}/?range=1h      the competition's dApp: {self.day.url}/gif"
         )
 
     async def watch(self, playing: "asyncio.Task[None]") -> None:
@@ -53,7 +53,7 @@ class Show:
             f"{self.day.gifs} GIFs are in the gallery. Orchestrators redeemed {self.day.redeemed} winning tickets\n"
             f"for {self.day.redeemed_wei / WEI:.3f} ETH on a simulated chain ({chain})."
         )
-        self._console.print(f"Dashboard: {self.day.url}/" + (" until Ctrl-C" if stay else ""))
+        self._console.print(f"Dashboard: {self.day.url}/?range=1h" + (" until Ctrl-C" if stay else ""))
 
     def as_dict(self) -> dict[str, Any]:
         """The result as `--json` prints it; p50, p95 and `eta_error_p50` are simulated seconds."""

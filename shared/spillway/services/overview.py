@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.domain.burst_book import Book
-from spillway.domain.chronicle import HOUR_S, Cells
-from spillway.domain.redemption_sums import Sums
+from spillway.domain.chronicle import DAY_S, HOUR_S, Cells
+from spillway.domain.redemption_sums import Sum, Sums
 from spillway.domain.redemptions import Redemption
 from spillway.errors import SpillwayError
 from spillway.ports import Clock
@@ -20,6 +20,7 @@ from spillway.services.gates import Gates
 from spillway.services.redemption_reports import Period, RedemptionReports
 
 CHANGES_SHOWN, LATEST_SHOWN = 12, 10
+WEEK_S = 7 * DAY_S
 Figures = Callable[[], Mapping[str, float]]
 
 
@@ -52,9 +53,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """Winning tickets that were redeemed: all of a view, by day, and the latest."""
+    """Winning tickets that were redeemed: all of a view, each whole day of it or of a week, and the latest."""
 
     sums: Sums
+    days: Mapping[str, Sum]
     latest: Sequence[Redemption]
 
 
@@ -129,7 +131,10 @@ class Overview:
         period = Period(since=since - since % HOUR_S)
         latest = await self._redemptions.page(Period(), None, LATEST_SHOWN)
         if latest.redemptions:
-            facts.won = Won(await self._redemptions.recent_sums(period, "day"), latest.redemptions)
+            sums = await self._redemptions.recent_sums(period)
+            whole_days = Period(since=min(since, int(self._epoch()) - WEEK_S) // DAY_S * DAY_S)
+            days = await self._redemptions.recent_sums(whole_days, "day")
+            facts.won = Won(sums, days.groups, latest.redemptions)
 
     async def _deposit(self, facts: Facts) -> None:
         facts.deposit = await self._deposits.report()

@@ -56,7 +56,7 @@ def _given(facts: Facts, view: str, pipeline: str | None, errors: list[Mapping[s
         "whole": whole,
         "targets": _targets(facts),
         "charts": charts(facts.cells, facts.view.step_s, pipeline) if facts.cells else [],
-        "days": paid(facts.won.sums.groups, facts.view.span_s) if facts.won else None,
+        "days": paid(facts.won.days, facts.view.span_s) if facts.won else None,
         "errors": errors,
     }
 

@@ -56,6 +56,11 @@ def eth(wei: int) -> str:
     return f"{float(in_eth(wei)):.6g}"
 
 
+def short(digits: str) -> str:
+    """A hash or an address, by its first and last digits."""
+    return f"{digits[:8]}…{digits[-6:]}"
+
+
 def ago(passed_s: float) -> str:
     """How long ago, in its largest unit."""
     size, unit = next(((size, unit) for size, unit in UNITS if passed_s >= size), (1, "s"))
