@@ -59,6 +59,19 @@ class HttpPool(AiohttpTransport):
         return await self.handle_async_request(request)
 
 
+class CarryingPool(HttpPool):
+    """A pool whose every request says more, such as the trace that it belongs to."""
+
+    def __init__(self, carries: Callable[[], Mapping[str, str]]):
+        super().__init__()
+        self._carries = carries
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As httpx calls it."""
+        request.headers.update(self._carries())
+        return await super().handle_async_request(request)
+
+
 def _session(*, public_only: bool) -> aiohttp.ClientSession:
     guard: dict[str, Any] = {"resolver": PublicResolver(), "socket_factory": public_socket} if public_only else {}
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, **guard)

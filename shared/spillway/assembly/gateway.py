@@ -63,7 +63,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     deposits = deposit_reports(own.routes, kept, own.store)
 
-    return create_app(
+    app = create_app(
         House(
             inference=InferenceService(own.backends, own.keeper),
             artifacts=own.artifacts,
@@ -87,6 +87,7 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
             ],
         )
     )
+    return own.tracing.application(app) if own.tracing else app
 
 
 def _competition(own: Inside, side: JobSide) -> GifCompetition:

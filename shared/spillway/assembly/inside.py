@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from spillway.adapters.http import HttpPool
+from spillway.adapters.http import CarryingPool, HttpPool
 from spillway.adapters.media_http import HttpMedia
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.state import load_routes, open_artifacts, open_store
-from spillway.domain.routes import Fallback, Routes
+from spillway.assembly.tracing import open_tracing
+from spillway.domain.routes import Fallback, Route, Routes
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.running import Predictions
@@ -32,6 +34,9 @@ from spillway.services.rates import Rates
 from spillway.services.status import Status
 from spillway.services.tallying import Tallying
 from spillway.settings import Settings
+
+if TYPE_CHECKING:
+    from spillway.adapters.tracing import Tracing
 
 log = logging.getLogger("spillway")
 
@@ -53,6 +58,7 @@ class Inside:
     status: Status
     archive: Archive
     metrics: Metrics
+    tracing: "Tracing | None"
     pool: HttpPool
     public: HttpPool
 
@@ -61,28 +67,35 @@ class Inside:
         await asyncio.gather(self.backends.close(), self.keyring.close(), self.rates.close())
         await asyncio.gather(self.store.close(), self.artifacts.close())
         await asyncio.gather(self.pool.aclose(), self.public.aclose())
+        if self.tracing:
+            await asyncio.to_thread(self.tracing.close)
 
 
 def inside(settings: Settings) -> Inside:
     """Raises BadSettings; nothing is connected yet."""
     routes, store = load_routes(settings), open_store(settings)
-    pool, public = HttpPool(), HttpPool(public_only=True)
+    tracing = open_tracing()
+    pool, public = CarryingPool(tracing.carried) if tracing else HttpPool(), HttpPool(public_only=True)
     media, artifacts = _media(settings, routes, pool, public), open_artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
     hosting = _hosting(settings, routes, pool, media)
+    subnet: Inference[Route] | None = SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None
+    if tracing:
+        subnet = tracing.backend(subnet, "subnet") if subnet else None
+        hosting.inference = {name: tracing.backend(one, name) for name, one in hosting.inference.items()}
     keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
     rates, gates = Rates(store, epoch=time.time), Gates(time.monotonic, Random())
     backends = Backends(
         routes=routes,
-        subnet=SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None,
+        subnet=subnet,
         hosted=hosting.inference,
         gates=gates,
         exchange=Exchange(
             store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
         ),
         budget=Budgets(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
-        ledger=Ledgers([status, metrics, tallying, chronicling]),
+        ledger=Ledgers([status, metrics, tallying, chronicling, *([tracing] if tracing else [])]),
         monotonic=time.monotonic,
         epoch=time.time,
     )
@@ -101,6 +114,7 @@ def inside(settings: Settings) -> Inside:
         status,
         Archive(store, own=chronicling),
         metrics,
+        tracing,
         pool,
         public,
     )

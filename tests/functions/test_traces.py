@@ -1,0 +1,140 @@
+"""Traces as a collector gets them by OTLP over HTTP, and nothing of them where none is asked for."""
+
+import gzip
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from simulator import Fault, ReplicateApi, SubnetGateway, background
+from support.front_door import ROOT, command
+
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+PICTURE = {"prompt": "a cat"}
+CHAT = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+TOKEN = "r8_" + "x" * 37
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes spans in as a collector does."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.spans: list[Span] = []
+        self.services: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def of_trace(self) -> dict[str, Span]:
+        """Spans of the caller's trace by name."""
+        return {span.name: span for span in self.spans if span.trace_id.hex() == TRACE}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.server.services |= {
+                pair.value.string_value for pair in resource.resource.attributes if pair.key == "service.name"
+            }
+            for scope in resource.scope_spans:
+                self.server.spans.extend(scope.spans)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    with Collector() as collector:
+        thread = threading.Thread(target=collector.serve_forever)
+        thread.start()
+        try:
+            yield collector
+        finally:
+            collector.shutdown()
+            thread.join()
+
+
+def attributes(span: Span) -> dict[str, Any]:
+    """Those that are text or a number, by name."""
+    return {pair.key: pair.value.string_value or pair.value.int_value for pair in span.attributes}
+
+
+@pytest.mark.parametrize(
+    "body", [{"prompt": "a cat"}, {"messages": [{"role": "user", "content": "hi"}], "stream": True}]
+)
+def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(body: dict[str, Any]) -> None:
+    path = "/llm" if "messages" in body else "/text-to-image"
+    subnet = SubnetGateway(slots=4, time_scale=0.001)
+    replicate = ReplicateApi(TOKEN, service_s=0.01, cold_start_s=0.01)
+    with background(subnet), background(replicate), collecting() as collector:
+        subnet.faults.add(Fault("error", status=500, times=1))
+        settings = {
+            "SPILLWAY_SUBNET_URL": subnet.url,
+            "SPILLWAY_REPLICATE_URL": replicate.url,
+            "REPLICATE_API_TOKEN": TOKEN,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_SERVICE_NAME": "front",
+        }
+        with command(**settings) as url:
+            headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+            answer = httpx.post(f"{url}{path}", json=body, headers=headers, timeout=60)
+            assert (answer.status_code, answer.headers["x-spillway-served-by"]) == (200, "replicate"), answer.text
+    spans = collector.of_trace()
+    assert set(spans) == {f"POST {path}", "try subnet", "try replicate"}
+    request = spans[f"POST {path}"]
+    assert (request.parent_span_id.hex(), request.kind) == (CALLER, Span.SPAN_KIND_SERVER)
+    assert attributes(request)["http.response.status_code"] == 200
+    assert attributes(request)["spillway.served_by"] == "replicate"
+    for backend, outcome in (("subnet", "failed"), ("replicate", "served")):
+        tried = spans[f"try {backend}"]
+        assert tried.parent_span_id == request.span_id
+        said = attributes(tried)
+        assert (said["spillway.backend"], said["spillway.outcome"]) == (backend, outcome)
+        assert said["spillway.reason"]
+        assert request.start_time_unix_nano <= tried.start_time_unix_nano <= tried.end_time_unix_nano
+        upstream = subnet if backend == "subnet" else replicate
+        passed = {call.headers.get("traceparent") for call in upstream.requests}
+        assert f"00-{TRACE}-{tried.span_id.hex()}-01" in passed
+    assert collector.services == {"front"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "loaded"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_opentelemetry_is_loaded_only_where_it_is_asked_for(variables: dict[str, str], loaded: bool) -> None:
+    program = "import main, sys; print(any(name.startswith('opentelemetry') for name in sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT / "functions/gateway",
+        env={"PATH": os.defpath, "SPILLWAY_STATE": "memory://", **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == str(loaded)
