@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# Most tests wait for processes that they have started, so there may be more of them than processors.
+WORKERS ?= 4
 
 .PHONY: help setup demo test lint screenshots bundle sbom audit monitoring bench lock clean
 
@@ -24,7 +26,7 @@ demo: setup ## Start everything on this machine and play a day of the GIF compet
 	$(BIN)/spillway demo
 
 test: setup lint tests/browser/node_modules tests/chain/node_modules tests/sdk/node_modules .venv-checkov/.ready ## Lint, then every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 tests/%/node_modules: tests/%/package-lock.json
 	cd tests/$* && npm ci --silent --ignore-scripts
