@@ -11,6 +11,7 @@ import pytest
 
 import bundle
 from google_stand_in.values import PROJECT_NUMBER
+from monitoring.alerts import alerts
 from spillway.settings import PREFIX, Settings
 from support.front_door import ROOT
 from support.terraform import Terraform, resources
@@ -175,6 +176,13 @@ def test_front_door_is_given_its_processor_between_requests(terraform: Terraform
     assert terraform.said == [
         "gcloud run services update gateway --no-cpu-throttling --region=us-central1 --project=spillway-dev --quiet"
     ]
+
+
+def test_alerts_are_those_that_are_defined_each_with_what_to_do(applied: Resources) -> None:
+    policies = applied["google_monitoring_alert_policy"]
+    assert {policy["display_name"]: policy["documentation"][0]["content"] for policy in policies} == {
+        alert.name: alert.action for alert in alerts()
+    }
 
 
 def test_second_plan_is_empty_and_destroy_leaves_nothing(terraform: Terraform, applied: Resources) -> None:

@@ -80,10 +80,15 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "body", [{"prompt": "a cat"}, {"messages": [{"role": "user", "content": "hi"}], "stream": True}]
+    ("path", "body", "named", "service"),
+    [
+        ("/text-to-image", PICTURE, {}, "spillway"),
+        ("/llm", CHAT, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=front"}, "front"),
+    ],
 )
-def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(body: dict[str, Any]) -> None:
-    path = "/llm" if "messages" in body else "/text-to-image"
+def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(
+    path: str, body: dict[str, Any], named: dict[str, str], service: str
+) -> None:
     subnet = SubnetGateway(slots=4, time_scale=0.001)
     replicate = ReplicateApi(TOKEN, service_s=0.01, cold_start_s=0.01)
     with background(subnet), background(replicate), collecting() as collector:
@@ -93,7 +98,7 @@ def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(body: di
             "SPILLWAY_REPLICATE_URL": replicate.url,
             "REPLICATE_API_TOKEN": TOKEN,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-            "OTEL_SERVICE_NAME": "front",
+            **named,
         }
         with command(**settings) as url:
             headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
@@ -115,7 +120,7 @@ def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(body: di
         upstream = subnet if backend == "subnet" else replicate
         passed = {call.headers.get("traceparent") for call in upstream.requests}
         assert f"00-{TRACE}-{tried.span_id.hex()}-01" in passed
-    assert collector.services == {"front"}
+    assert collector.services == {service}
 
 
 @pytest.mark.parametrize(

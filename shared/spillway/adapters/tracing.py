@@ -32,10 +32,7 @@ class Tracing:
     """The spans of one process. What is not exported when it ends is exported then."""
 
     def __init__(self) -> None:
-        own = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": os.environ.get("K_SERVICE", "spillway")}
-        # Later words win: the variables' own attributes come second.
-        resource = Resource(own).merge(Resource.create(_unnamed(own)))
-        provider = TracerProvider(resource=resource)
+        provider = TracerProvider(resource=Resource.create(_own_name()))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._provider, self._tracer = provider, provider.get_tracer("spillway")
 
@@ -196,7 +193,7 @@ def _status(span: Span, status: int) -> None:
         span.set_status(StatusCode.ERROR)
 
 
-def _unnamed(own: Mapping[str, str]) -> dict[str, str]:
-    """Resource.create calls a process `unknown_service` that nobody has named."""
-    named = "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    return {} if named else dict(own)
+def _own_name() -> dict[str, str]:
+    """The function's name, unless a variable gives another: what is told to Resource.create outweighs variables."""
+    named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    return {} if named else {"service.name": os.environ.get("K_SERVICE", "spillway")}
