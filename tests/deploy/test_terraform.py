@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -183,6 +184,16 @@ def test_alerts_are_those_that_are_defined_each_with_what_to_do(applied: Resourc
     assert {policy["display_name"]: policy["documentation"][0]["content"] for policy in policies} == {
         alert.name: alert.action for alert in alerts()
     }
+
+
+def test_alerts_ask_for_services_and_subscriptions_that_there_are(applied: Resources) -> None:
+    queries = " ".join(alert.cloud for alert in alerts() if alert.cloud)
+    there = {
+        "service_name": [one["name"] for one in applied["google_cloudfunctions2_function"]],
+        "subscription_id": [one["name"] for one in applied["google_pubsub_subscription"]],
+    }
+    for label, pattern in re.findall(r'(service_name|subscription_id)=~?"([^"]+)"', queries):
+        assert any(re.fullmatch(pattern, name) for name in there[label]), pattern
 
 
 def test_second_plan_is_empty_and_destroy_leaves_nothing(terraform: Terraform, applied: Resources) -> None:
