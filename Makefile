@@ -5,7 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-# Most tests wait for processes that they have started, so there may be more of them than processors.
+# Most tests wait for processes that they have started, so there may be more of them than processors. Those that
+# measure something come afterwards, one by one.
 WORKERS ?= 4
 
 .PHONY: help setup demo test lint screenshots bundle sbom audit monitoring bench lock clean
@@ -26,7 +27,8 @@ demo: setup ## Start everything on this machine and play a day of the GIF compet
 	$(BIN)/spillway demo
 
 test: setup lint tests/browser/node_modules tests/chain/node_modules tests/sdk/node_modules .venv-checkov/.ready ## Lint, then every test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/pytest -m "not alone" --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/pytest -m alone
 
 tests/%/node_modules: tests/%/package-lock.json
 	cd tests/$* && npm ci --silent --ignore-scripts

@@ -13,6 +13,8 @@ from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
 from support.front_door import command, free_port
 
+pytestmark = pytest.mark.alone
+
 SLOTS, MEDIAN_S, SIGMA = 6, 0.15, 0.3
 # The mean of a lognormal time: its median times exp(sigma^2 / 2).
 CAPACITY = SLOTS / (MEDIAN_S * 1.0460)

@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 import httpx
+import pytest
 
 from simulator import Service, SubnetGateway
 from simulator.listeners import listening
 from support.front_door import command
+
+pytestmark = pytest.mark.alone
 
 JOBS, LISTENERS, SLOTS = 160, 80, 16
 ROUTES = """

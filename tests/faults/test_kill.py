@@ -8,6 +8,8 @@ import pytest
 from faults.house import CHATS, PICTURES, QUICK, House, Reply, ask, house
 from simulator import OpenAiApi, Service, SubnetGateway, media
 
+pytestmark = pytest.mark.alone
+
 SLOW = {name: Service(1.0) for name in QUICK}
 
 

@@ -27,7 +27,7 @@ from spillway.simulation.play import play
 from spillway.simulation.scenario import PipelineLoad, Scenario
 from support.front_door import command
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 SECONDS = float(os.environ.get("REAL_TIME_S", "36"))
 PIPELINE, MODEL = "text-to-image", "black-forest-labs/flux-schnell"

@@ -263,6 +263,7 @@ async def test_broken_output_files(pair: Any) -> None:
     assert (await client.get(missing)).status_code == 404
 
 
+@pytest.mark.alone
 async def test_everything_is_removed_after_an_hour() -> None:
     async with running(time_scale=0.0001, service_s=1.0) as (_, client):
         done = await run(client, PAINT, PROMPT)

@@ -23,7 +23,7 @@ LARGEST = 16 * 1024 * 1024
 Authorization = Callable[[], Awaitable[Mapping[str, str]]]
 
 
-class RateLimited(NoCapacity):
+class Throttled(NoCapacity):
     """429: the call was turned away before anything was done."""
 
 
@@ -110,14 +110,14 @@ class JsonApi:
         status, after_s = response.status_code, retry_after(response.headers)
         await error_body(response, self.name)
         if status == 429:
-            return RateLimited(f"{self.name} limits the rate of calls", retry_after_s=after_s)
+            return Throttled(f"{self.name} limits the rate of calls", retry_after_s=after_s)
         if 400 <= status < 500 and status != 408:
             return RequestRejected(f"{self.name} refused the call ({status})", status=status)
         return hosted_outcome(status, f"{self.name} failed", retry_after_s=after_s)
 
 
 def _harmless(error: BaseException, *, repeat: bool) -> bool:
-    if isinstance(error, RateLimited) or (isinstance(error, Unreachable) and not error.arrived):
+    if isinstance(error, Throttled) or (isinstance(error, Unreachable) and not error.arrived):
         return True
     return repeat and isinstance(error, Overflow)
 

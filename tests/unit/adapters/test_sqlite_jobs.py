@@ -47,6 +47,7 @@ async def test_two_processes_never_take_one_job(tmp_path: Path) -> None:
     assert sorted("".join(taken).split()) == sorted(added)
 
 
+@pytest.mark.alone
 async def test_thousand_jobs_at_once_are_taken_in_time(tmp_path: Path) -> None:
     """One sync of the disk for each would take longer than a caller is let wait."""
     jobs = SqliteJobs(tmp_path / "state.db")

@@ -43,7 +43,8 @@ ERRORS = [
 
 
 def test_every_error_of_both_families_is_tried_here() -> None:
-    assert {type(error) for error in ERRORS} == {*family(Overflow), *family(CallerError)}
+    named = {kind for kind in (*family(Overflow), *family(CallerError)) if kind.__module__ == "spillway.errors"}
+    assert {type(error) for error in ERRORS} == named
     assert len(KINDS) == len(ERRORS)
 
 
