@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 
 from spillway.adapters.http import HttpPool, error_body, retry_after
-from spillway.adapters.json_api import JsonApi, RateLimited
+from spillway.adapters.json_api import JsonApi, Throttled
 from spillway.domain.cards import Card, Notice, Tone
 from spillway.domain.outcomes import hosted_outcome
 from spillway.errors import BrokenAnswer, MessageGone, RequestRejected, SpillwayError
@@ -99,7 +99,7 @@ class _WebhookApi(JsonApi):
         _, body = await error_body(response, self.name)
         told = body or {}
         if status == 429:
-            return RateLimited(f"{self.name} limits the rate of calls", retry_after_s=_longest(told, header_s))
+            return Throttled(f"{self.name} limits the rate of calls", retry_after_s=_longest(told, header_s))
         if status == 404 and told.get("code") == UNKNOWN_MESSAGE:
             return MessageGone(f"{self.name} has no such message any more")
         if 400 <= status < 500 and status != 408:
