@@ -14,7 +14,7 @@ from simulator import DiscordApi
 from simulator.discord import refused
 from spillway.adapters.discord import DiscordWebhook, _embed
 from spillway.adapters.http import HttpPool
-from spillway.adapters.json_api import RateLimited
+from spillway.adapters.json_api import Throttled
 from spillway.domain.cards import Card, Notice
 from spillway.errors import (
     BackendFailed,
@@ -113,7 +113,7 @@ async def test_the_longer_of_the_two_waits_is_kept(there: There) -> None:
 async def test_a_wait_that_is_too_long_is_told(there: There) -> None:
     api, channel = there
     api.faults.add("status", status=429, retry_after=30)
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(Throttled) as caught:
         await channel.prepare("x")
     assert caught.value.retry_after_s == 30
 

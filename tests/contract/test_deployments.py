@@ -8,7 +8,7 @@ import pytest
 from simulator import ReplicateApi
 from simulator.catalogue import Deployment
 from spillway.adapters.http import HttpPool
-from spillway.adapters.json_api import RateLimited
+from spillway.adapters.json_api import Throttled
 from spillway.adapters.replicate_deployments import ReplicateDeployments
 from spillway.errors import BackendFailed, BrokenAnswer, NoCapacity, Overflow, RequestRejected, TooSlow, Unreachable
 from spillway.ports.deployments import Scale
@@ -82,7 +82,7 @@ async def test_a_short_limit_of_calls_is_waited_out_and_a_long_one_is_not(there:
     api.faults.add("status", status=429, retry_after=0.2, times=2)
     assert await deployments.scale(NAME) == Scale(1, 3)
     api.limit.calls_a_minute = 1
-    with pytest.raises(RateLimited):
+    with pytest.raises(Throttled):
         await deployments.scale(NAME)
     assert api.limit.limited == 1
 

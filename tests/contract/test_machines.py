@@ -9,7 +9,7 @@ from simulator import ComputeEngineApi, GatewayCliApi, TensorDockApi
 from spillway.adapters.compute_engine import metadata_token
 from spillway.adapters.gateway_cli import GatewayCli
 from spillway.adapters.http import HttpPool
-from spillway.adapters.json_api import RateLimited
+from spillway.adapters.json_api import Throttled
 from spillway.adapters.open_port import OpenPort
 from spillway.domain.burst_book import Sighting
 from spillway.errors import BackendFailed, BrokenAnswer, NoCapacity, Overflow, TooSlow, Unreachable
@@ -144,7 +144,7 @@ async def test_the_limit_of_calls_is_not_waited_out_for_ever(tensordock: tuple[T
     api.calls_a_minute = 3
     for _ in range(3):
         await machines.sightings()
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(Throttled) as caught:
         await machines.sightings()
     assert (caught.value.retry_after_s or 0) > 2
     assert api.limited == 1
