@@ -10,7 +10,11 @@ Kind = TypeVar("Kind")
 
 def carried(error: Overflow | CallerError) -> dict[str, Any]:
     """A JSON object that holds all that the error tells."""
-    return {"class": type(error).__name__, "message": str(error), **vars(error)}
+    return {
+        "class": next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in KINDS),
+        "message": str(error),
+        **vars(error),
+    }
 
 
 def raised(told: Mapping[str, Any]) -> Overflow | CallerError:
@@ -26,8 +30,9 @@ def raised(told: Mapping[str, Any]) -> Overflow | CallerError:
 
 
 def family(root: type[Kind]) -> Iterator[type[Kind]]:
-    """A class and all below it."""
-    yield root
+    """A class and all below it in the tree of `errors`; those that an adapter has made for itself stay with it."""
+    if root.__module__ == Overflow.__module__:
+        yield root
     for kind in root.__subclasses__():
         yield from family(kind)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from spillway.adapters.json_api import Throttled
 from spillway.domain.carried_errors import KINDS, carried, family, raised
 from spillway.errors import (
     BackendFailed,
@@ -43,8 +44,7 @@ ERRORS = [
 
 
 def test_every_error_of_both_families_is_tried_here() -> None:
-    named = {kind for kind in (*family(Overflow), *family(CallerError)) if kind.__module__ == "spillway.errors"}
-    assert {type(error) for error in ERRORS} == named
+    assert {type(error) for error in ERRORS} == {*family(Overflow), *family(CallerError)}
     assert len(KINDS) == len(ERRORS)
 
 
@@ -54,6 +54,11 @@ def test_an_error_arrives_as_what_it_was(error: Overflow | CallerError) -> None:
         error.headers = {"allow": "POST"}
     there = raised(json.loads(json.dumps(carried(error))))
     assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))
+
+
+def test_what_an_adapter_has_made_for_itself_arrives_as_what_it_is_a_kind_of() -> None:
+    there = raised(carried(Throttled("slower", retry_after_s=2.0)))
+    assert (type(there), there.retry_after_s) == (NoCapacity, 2.0)
 
 
 @pytest.mark.parametrize("told", [{}, {"class": "SystemExit", "message": "bye"}, {"class": "ANewOne", "message": "x"}])
