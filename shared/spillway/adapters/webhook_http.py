@@ -16,7 +16,7 @@ from spillway.ports.webhooks import Message
 TRY_S = 10.0
 RESOLVE_S = 2.0
 LONGEST_URL = 2048
-_INSIDE = (".internal", ".local", ".localhost", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
+_INSIDE = (".internal", ".svc", ".local", ".localhost", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
 """Names that mean something on the inside only, whether or not they resolve from here."""
 
 

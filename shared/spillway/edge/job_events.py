@@ -31,7 +31,7 @@ class JobEvents(JobPage):
     async def _answer(self, exchange: Exchange, job_id: str) -> None:
         async with self._changes.listen(job_id) as topic:
             job = self._desk.own(topic.job if topic else None, exchange.caller)
-            told = _last_event_id(exchange.headers)
+            told = await self._told(exchange, job)
             if job.over and told >= job.sequence:
                 # Nothing will ever follow: with 204 a browser's EventSource stops asking.
                 await _begin(exchange, 204)
@@ -43,6 +43,15 @@ class JobEvents(JobPage):
                 return
             async with while_present(exchange.receive):
                 await _Listening(exchange, topic, self._views, told, self._monotonic).run(job)
+
+    async def _told(self, exchange: Exchange, job: Job) -> int:
+        """The last change that the caller has; 0 where it has none, or names one that there never was."""
+        told = _last_event_id(exchange.headers)
+        if told <= job.sequence:
+            return told
+        # Another instance may have told a change that is not known here yet.
+        job = await self._desk.find(job.id, exchange.caller)
+        return told if told <= job.sequence else 0
 
 
 async def _begin(exchange: Exchange, status: int) -> None:
@@ -56,7 +65,7 @@ async def _begin(exchange: Exchange, status: int) -> None:
 
 
 def _last_event_id(headers: Headers) -> int:
-    """The last change that the caller has; 0 where it has none, or names what is none of ours."""
+    """The number that the caller names; 0 where it names none, or what is no number of ours."""
     given = headers.get("last-event-id", "").strip()
     return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else 0
 
@@ -70,10 +79,11 @@ class _Listening:
         self._beat_at = monotonic() + HEARTBEAT_S
         self._look_at = monotonic()
         self._outlook: Outlook | None = None
+        # Within the first event: some clients take a block of its own for an event without data.
+        self._head = f"retry: {RECONNECT_MS}\n".encode()
 
     async def run(self, job: Job) -> None:
         """Send until the job has ended."""
-        await self._write(f"retry: {RECONNECT_MS}\n\n".encode())
         while True:
             await self._tell_changes(job)
             if job.over:
@@ -88,7 +98,7 @@ class _Listening:
         while self._told < job.sequence:
             sequence = self._told + 1
             body = to_json(await self._patiently(job, sequence)).decode()
-            await self._write(encode(body, event="job", event_id=str(sequence)))
+            await self._tell(encode(body, event="job", event_id=str(sequence)))
             self._told = sequence
             self._look_at = self._monotonic()
 
@@ -113,12 +123,16 @@ class _Listening:
         self._look_at = now + min(max(LEAST_PAUSE_S, (outlook.eta_seconds or 0.0) / 10), LONGEST_PAUSE_S)
         if outlook != self._outlook:
             self._outlook = outlook
-            await self._write(encode(to_json(outlook.as_dict()).decode(), event="progress"))
+            await self._tell(encode(to_json(outlook.as_dict()).decode(), event="progress"))
 
     async def _beat(self) -> None:
         if self._monotonic() >= self._beat_at:
             self._beat_at = self._monotonic() + HEARTBEAT_S
             await self._write(comment("still here"))
+
+    async def _tell(self, event: bytes) -> None:
+        await self._write(self._head + event)
+        self._head = b""
 
     async def _write(self, data: bytes) -> None:
         await self._exchange.send({"type": "http.response.body", "body": data, "more_body": True})

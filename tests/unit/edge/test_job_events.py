@@ -48,11 +48,14 @@ class Stream:
 
 
 @asynccontextmanager
-async def listening(office: Office, job_id: str) -> AsyncIterator[tuple[Stream, "asyncio.Task[None]"]]:
-    """A listener to a job."""
+async def listening(
+    office: Office, job_id: str, last: bytes = b""
+) -> AsyncIterator[tuple[Stream, "asyncio.Task[None]"]]:
+    """A listener to a job, who has its changes up to `last`."""
     stream = Stream(office)
     page = JobEvents(office.desk, office.views, office.changes, monotonic=stream.clock)
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "path_params": {"job_id": job_id}}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"last-event-id", last)],
+             "path_params": {"job_id": job_id}}  # fmt: skip
     welcome(scope, ANNA)
     task = asyncio.create_task(page(scope, stream.receive, stream.send))
     try:
@@ -113,16 +116,32 @@ async def test_result_that_can_not_be_read_now_is_told_when_it_can() -> None:
 
 @pytest.mark.parametrize("last", [b"0", b"1", b"7"])
 async def test_listener_of_a_running_job_may_name_any_change(last: bytes) -> None:
+    """One that there never was is none: all changes are told, rather than none until the end."""
     office = Office()
     job = await office.submit()
-    stream = Stream(office)
-    page = JobEvents(office.desk, office.views, office.changes, monotonic=stream.clock)
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"last-event-id", last)],
-             "path_params": {"job_id": job.id}}  # fmt: skip
-    welcome(scope, ANNA)
-    task = asyncio.create_task(page(scope, stream.receive, stream.send))
-    await stream.until(b"event: progress")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await office.changes.close()
-    assert stream.sent.count(b"event: job") == (last == b"0")
+    async with listening(office, job.id, last) as (stream, _):
+        await stream.until(b"event: progress")
+        assert stream.sent.count(b"event: job") == (last != b"1")
+
+
+async def test_change_that_another_instance_has_told_is_not_told_again() -> None:
+    """It is in the store, and not seen by this instance yet, where somebody else listens to the job already."""
+    office = Office()
+    job = await office.submit()
+    async with office.changes.listen(job.id), listening(office, job.id, last=b"2") as (stream, _):
+        await office.jobs.save(job_steps.canceled(job, office.now))
+        await stream.until(b"event: progress")
+        assert b"event: job" not in stream.sent
+
+
+async def test_each_block_of_a_stream_is_an_event_or_a_comment() -> None:
+    """Some clients take a block with nothing but `retry` for an event without data."""
+    office = Office()
+    job = await office.submit()
+    async with listening(office, job.id) as (stream, task):
+        await stream.until(b"event: progress")
+        await office.desk.cancel(job.id, ANNA)
+        await asyncio.wait_for(task, 5)
+        blocks = stream.sent.decode().removesuffix("\n\n").split("\n\n")
+        assert blocks[0].startswith("retry: 2000\nevent: job\nid: 1\ndata: {")
+        assert [block for block in blocks if "data: {" not in block and not block.startswith(": ")] == []
