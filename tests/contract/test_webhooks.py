@@ -20,7 +20,7 @@ INSIDE = [
     "https://[::]/", "https://[::ffff:127.0.0.1]/", "https://[::ffff:a9fe:a9fe]/", "https://[::127.0.0.1]/",
     "https://[fe80::1]/", "https://[fd00:ec2::254]/", "https://[64:ff9b::169.254.169.254]/", "https://[2002:7f00:1::]/",
     "https://localhost/", "https://LOCALHOST./", "https://any.localhost/", "https://metadata.google.internal/",
-    "https://metadata/", "https://printer.local/", "https://router.home.arpa/",
+    "https://metadata/", "https://kubernetes.default.svc/", "https://printer.local/", "https://router.home.arpa/",
 ]  # fmt: skip
 NOT_URLS = [
     "", "nothing", "//example.com/", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "https://",

@@ -1,6 +1,7 @@
 """Only what Replicate has signed of late is heard, once; and it only ever adds what was missing."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -137,6 +138,14 @@ async def test_without_a_signature_nothing_is_heard() -> None:
     scene = Scene()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(scene.app), base_url="http://hook") as client:
         assert (await client.post("/hooks/replicate", json={"id": "abc"})).status_code == 401
+
+
+@pytest.mark.parametrize("signature", ["nonsense", "v1,a,b", "v1,!", ","])
+async def test_a_signature_of_no_known_form_is_a_wrong_one(signature: str) -> None:
+    scene = Scene()
+    signed = {"webhook-id": "msg_1", "webhook-timestamp": f"{time.time():.0f}", "webhook-signature": signature}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(scene.app), base_url="http://hook") as client:
+        assert (await client.post("/hooks/replicate", json={"id": "abc"}, headers=signed)).status_code == 401
 
 
 async def test_a_replayed_report_does_nothing_more() -> None:
