@@ -4,6 +4,7 @@ from collections.abc import Container
 
 from spillway.domain import estimates
 from spillway.domain.jobs import Job
+from spillway.domain.requests import Prefer
 from spillway.domain.routes import Route
 from spillway.errors import QueueFull
 from spillway.ports import Clock
@@ -27,14 +28,14 @@ class Admission:
             too_many = crowd.queued - route.queue_jobs + 1
             raise _full(f"{crowd.queued} jobs wait for {job.lane}", too_many / pace.rate(now, crowd.running))
         wait_s = estimates.backlog_s(pace, queued=crowd.queued, running=crowd.running, now=now)
-        if self._may_fall_back(job, route):
+        if self.may_fall_back(job.prefer, route):
             wait_s = min(wait_s, max(0.0, job.queue_until - now) + pace.hosted_s())
         if wait_s > route.queue_seconds:
             raise _full(f"{wait_s:.0f} s of work wait for {job.lane}", wait_s - route.queue_seconds)
 
-    def _may_fall_back(self, job: Job, route: Route) -> bool:
-        """Whether hosted inference takes it when its time in the queue is up."""
-        return job.prefer != "subnet-only" and any(one.provider in self._providers for one in route.fallbacks)
+    def may_fall_back(self, prefer: Prefer, route: Route) -> bool:
+        """Whether hosted inference takes a job when its time in the queue is up."""
+        return prefer != "subnet-only" and any(one.provider in self._providers for one in route.fallbacks)
 
 
 def _full(what: str, retry_after_s: float) -> QueueFull:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from spillway.domain.callers import Caller
 from spillway.domain.job_steps import accepted, canceled
 from spillway.domain.jobs import Family, Job, Webhook
-from spillway.domain.requests import InferenceRequest, Terms
+from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Route, Routes
 from spillway.errors import BadRequest, Conflict, QueueUnavailable, StoreUnavailable
 from spillway.ports import Clock
@@ -77,6 +77,7 @@ class JobDesk:
 
     def _new(self, order: Order, route: Route) -> Job:
         now, job_id, terms = self._epoch(), secrets.token_hex(16), order.terms
+        expires_at = now + (terms.deadline_s or LIFE_S)
         return accepted(
             Job(
                 id=job_id,
@@ -88,8 +89,8 @@ class JobDesk:
                 input=f"inputs/{job_id}",
                 content_type=order.content_type,
                 created_at=now,
-                queue_until=now if terms.prefer in ("fallback", "fallback-only") else now + route.queue_limit_s,
-                expires_at=now + (terms.deadline_s or LIFE_S),
+                queue_until=self._queue_until(terms.prefer, route, now, expires_at),
+                expires_at=expires_at,
                 changes=(),
                 family=order.family,
                 prefer=terms.prefer,
@@ -98,6 +99,12 @@ class JobDesk:
                 webhook=Webhook(order.webhook_url) if order.webhook_url else None,
             )
         )
+
+    def _queue_until(self, prefer: Prefer, route: Route, now: float, expires_at: float) -> float:
+        """When it goes to a fallback; who has none waits for as long as the job lives, and its estimate says so."""
+        if not self._admission.may_fall_back(prefer, route):
+            return expires_at
+        return now if prefer in ("fallback", "fallback-only") else now + route.queue_limit_s
 
     async def _add(self, job: Job) -> Job:
         """Keep it. A write that got no answer may have been made: then the job is there, and it is said so."""

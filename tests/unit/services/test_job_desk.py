@@ -55,7 +55,7 @@ class Deaf(LocalQueue):
 
 
 async def test_job_bears_what_was_asked() -> None:
-    there = Office(route=Route(pipeline="text-to-image", queue_limit=90))
+    there = Office(route=falls_back(queue_limit=90), providers={"hosted"})
     job = await there.submit(Caller("anna", priority=-1), public_url="https://front.example")
     assert (job.lane, job.caller, job.priority) == ("text-to-image stabilityai/sdxl-turbo", "anna", -1)
     assert (job.queue_until, job.expires_at) == (NOW + 90, NOW + LIFE_S)
@@ -70,9 +70,21 @@ async def test_lane_is_the_routes_own_where_it_names_a_model() -> None:
 
 
 async def test_terms_of_the_caller_bound_its_waiting() -> None:
-    there = Office()
+    there = Office(route=falls_back(), providers={"hosted"})
     assert (await there.submit(deadline_s=30.0)).expires_at == NOW + 30
     assert (await there.submit(prefer="fallback-only")).queue_until == NOW
+
+
+async def test_job_that_nobody_else_does_is_estimated_by_the_subnet_alone() -> None:
+    """Its time in the queue does not end with the route's: there is no fallback to go to then."""
+    usual = Office(route=falls_back(queue_limit=90), providers={"hosted"})
+    for there, prefer in ((usual, "subnet-only"), (Office(route=falls_back(queue_limit=90)), "auto")):
+        for _ in range(30):
+            job = await there.submit(prefer=prefer)
+        assert job.queue_until == job.expires_at
+        assert (await there.views.outlook(job)).eta_seconds == 29 * USUAL_S + USUAL_S
+    job = await usual.submit()
+    assert (await usual.views.outlook(job)).eta_seconds == 90 + USUAL_S
 
 
 async def test_input_that_can_not_be_kept_is_no_job() -> None:
