@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 from hdrh.histogram import HdrHistogram
 
-Z = 1.96
-"""95 %."""
+from spillway.domain.proof import Z_SHOWN, wilson
 
 Verdict = Literal["better", "worse", "no difference shown"]
 
@@ -59,17 +58,7 @@ def _count(report: Mapping[str, Any], counted: str) -> int:
 
 def _part(name: str, figure: str, before: tuple[int, int], after: tuple[int, int]) -> Difference:
     old, new = (wilson(*one) for one in (before, after))
-    return _changed(name, figure, old, new)
-
-
-def wilson(hits: int, of: int) -> tuple[float, float, float]:
-    """A part with its 95 % interval (Wilson's score, 1927), right for few as for many."""
-    if not of:
-        return 0.0, 0.0, 1.0
-    part, square = hits / of, Z * Z
-    middle = (part + square / (2 * of)) / (1 + square / of)
-    half = Z / (1 + square / of) * math.sqrt(part * (1 - part) / of + square / (4 * of * of))
-    return part, max(0.0, middle - half), min(1.0, middle + half)
+    return _changed(name, figure, (old.rate or 0.0, old.low, old.high), (new.rate or 0.0, new.low, new.high))
 
 
 def _quantile(histogram: Any, percentile: float) -> tuple[float, float, float]:
@@ -77,7 +66,7 @@ def _quantile(histogram: Any, percentile: float) -> tuple[float, float, float]:
     count, part = histogram.get_total_count(), percentile / 100
     if not count:
         return 0.0, 0.0, math.inf
-    spread = 100 * Z * math.sqrt(part * (1 - part) / count)
+    spread = 100 * Z_SHOWN * math.sqrt(part * (1 - part) / count)
     low, high = max(0.0, percentile - spread), min(100.0, percentile + spread)
     middle, least, most = (histogram.get_value_at_percentile(at) / 1000 for at in (percentile, low, high))
     return middle, least, most

@@ -2,11 +2,7 @@
 
 from random import Random
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from spillway.loadtest.comparison import compare, wilson
+from spillway.loadtest.comparison import compare
 from spillway.loadtest.samples import Sample, tally
 
 
@@ -48,14 +44,3 @@ def test_two_runs_of_the_same_thing_seldom_differ() -> None:
 def test_a_few_requests_show_no_difference() -> None:
     before, after = pipeline(1, 5, failed=0, seconds=1.0), pipeline(2, 5, failed=2, seconds=1.0)
     assert verdicts(before, after)["success"] == "no difference shown"
-
-
-@given(st.integers(0, 50), st.integers(0, 50))
-def test_an_interval_holds_its_part(hits: int, misses: int) -> None:
-    part, low, high = wilson(hits, hits + misses)
-    assert 0.0 <= low <= part + 1e-12
-    assert part - 1e-12 <= high <= 1.0
-
-
-def test_wilsons_interval_is_the_known_one() -> None:
-    assert wilson(8, 10) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-3)
