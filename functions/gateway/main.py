@@ -4,14 +4,14 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from spillway.assembly.gateway import front_door
+from spillway.assembly.gateway import function_door
 from spillway.assembly.logs import log_for_the_cloud
 from spillway.edge.asking import Asking
 from spillway.settings import load_settings
 
 settings = load_settings()
 log_for_the_cloud(settings)
-app = Asking(front_door(settings))
+app = Asking(function_door(settings))
 
 
 @functions_framework.aio.http

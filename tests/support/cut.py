@@ -1,4 +1,4 @@
-"""A way to a server that a test can cut, and mend again."""
+"""A way to a server that a test can cut, mend, and lead to another server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,12 +24,21 @@ class Way:
         """Let connections through again."""
         self.is_cut = False
 
+    def lead_to(self, port: int) -> None:
+        """What is connected from now on goes to another port; what was connected stays where it is."""
+        self._port = port
+
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         if self.is_cut:
             writer.close()
             return
-        far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            # Nobody listens there: whoever comes sees a connection that is closed at once.
+            writer.close()
+            return
         self._writers |= {writer, far_writer}
         await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
         self._writers -= {writer, far_writer}

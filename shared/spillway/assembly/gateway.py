@@ -14,6 +14,7 @@ from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.kept import Kept, open_kept
+from spillway.assembly.stopping import Leaving, UntilHandedBack
 from spillway.assembly.watch import deposit_reports, redemption_totals
 from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
@@ -47,7 +48,26 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
     local queue has a worker here; without, jobs are left to the workers of other processes over the same state.
     """
     _check(settings)
-    own, kept = inside(settings), open_kept(settings)
+    own = inside(settings)
+    return _application(own, _house(own, beside, works=works))
+
+
+def function_door(settings: Settings) -> ASGIApp:
+    """The HTTP front door on a server without lifespan: it hands back what it holds when its process is to end."""
+    _check(settings)
+    own = inside(settings)
+    house = _house(own)
+    return UntilHandedBack(_application(own, house), Leaving(own.backends.leave, house.close))
+
+
+def _application(own: Inside, house: House) -> ASGIApp:
+    app = create_app(house)
+    return own.tracing.application(app) if own.tracing else app
+
+
+def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -> House:
+    settings = own.settings
+    kept = open_kept(settings)
     side, wakes = job_side(own, stop=stop_hosted(own)), Wakes()
     always = (own.backends.exchange.keep_up, *beside) if beside else ()
     if works and isinstance(side.queue, LocalQueue):
@@ -63,31 +83,28 @@ def front_door(settings: Settings, *, beside: Iterable[Beside] = (), works: bool
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     deposits = deposit_reports(own.routes, kept, own.store)
 
-    app = create_app(
-        House(
-            inference=InferenceService(own.backends, own.keeper),
-            artifacts=own.artifacts,
-            media=own.media,
-            status=own.status,
-            archive=own.archive,
-            exposition=own.metrics,
-            room=room,
-            entrance=_entrance(own),
-            public_url=settings.public_url,
-            jobs=JobHouse(side.desk, side.views, side.changes, side.idempotency),
-            close=close,
-            beside=always,
-            side_doors=_side_doors(own, side, wakes, room),
-            gauges=_gauges(own, side, kept, deposits),
-            further=[
-                Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
-                Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
-                *_dashboard(own, side, reports, deposits).routes(),
-                *_competition(own, side).routes(),
-            ],
-        )
+    return House(
+        inference=InferenceService(own.backends, own.keeper),
+        artifacts=own.artifacts,
+        media=own.media,
+        status=own.status,
+        archive=own.archive,
+        exposition=own.metrics,
+        room=room,
+        entrance=_entrance(own),
+        public_url=settings.public_url,
+        jobs=JobHouse(side.desk, side.views, side.changes, side.idempotency),
+        close=close,
+        beside=always,
+        side_doors=_side_doors(own, side, wakes, room),
+        gauges=_gauges(own, side, kept, deposits),
+        further=[
+            Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
+            Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
+            *_dashboard(own, side, reports, deposits).routes(),
+            *_competition(own, side).routes(),
+        ],
     )
-    return own.tracing.application(app) if own.tracing else app
 
 
 def _competition(own: Inside, side: JobSide) -> GifCompetition:

@@ -5,7 +5,6 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from random import Random
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
-from spillway.assembly.stopping import at_sigterm
+from spillway.assembly.stopping import Leaving, at_sigterm
 from spillway.domain.callers import Caller
 from spillway.domain.jobs import Job
 from spillway.edge import hooks
@@ -41,7 +40,6 @@ log = logging.getLogger("spillway")
 
 SETTLE_S = 8.0
 SWEEP_EVERY_S = 60.0
-CLOSE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +113,22 @@ class WorkerHouse:
         self._side = job_side(self._own, stop=stop_hosted(self._own))
         work = work_side(self._own, self._side, _gateway_door(self._own), Wakes())
         self._worker, self._work = work.worker, Work(work.worker, work.sweeping)
-        self._signals = ExitStack()
-        self._listening = False
-        self._stopping: asyncio.Task[None] | None = None
+        self._leaving = Leaving(self._stop, self._close)
 
     async def take(self, message: Message) -> Response:
         """As edge.work.Work; the process stays until all that it has in hand is handed back."""
-        if not self._listening:
-            self._listening = True
-            self._signals.enter_context(at_sigterm(self._stop))
-        try:
+        async with self._leaving.call():
             response = await self._work.take(message)
             await self._side.deliveries.settle(SETTLE_S)
             return response
-        finally:
-            if self._stopping:
-                await asyncio.wait([self._stopping])
 
-    def _stop(self) -> None:
-        self._stopping = self._stopping or asyncio.get_running_loop().create_task(self._close())
+    async def _stop(self) -> None:
+        await self._worker.stop()
+        await self._side.deliveries.close()
 
     async def _close(self) -> None:
-        await self._worker.stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await self._side.close()
-                await self._own.close()
+        await self._side.close()
+        await self._own.close()
 
 
 def _check(settings: Settings) -> None:

@@ -29,6 +29,10 @@ class Backends:
     leftovers: "set[asyncio.Task[Any]]" = field(default_factory=set)
     """Tries that were beaten and are watched to their end, as they hold a slot until then."""
 
+    async def leave(self) -> None:
+        """Tell other instances at once what this one has learned and spent; requests in flight go on."""
+        await asyncio.gather(self.exchange.tell(), self.budget.leave())
+
     async def close(self) -> None:
         """Finish what goes on beside requests, and tell other instances what this one has learned and spent."""
         for task in self.leftovers:

@@ -44,6 +44,10 @@ class Budgets:
         """How hard the day's money of all presses, 0 to 1."""
         return self.everybody.pressure(now)
 
+    async def leave(self) -> None:
+        """Hold no more than what is spent and waited for, from now on."""
+        await asyncio.gather(self.everybody.leave(), *(own.leave() for own in self._own.values()))
+
     async def close(self) -> None:
         """Spend no more, and give back what is left of all grants."""
         await asyncio.gather(self.everybody.close(), *(own.close() for own in self._own.values()))

@@ -105,11 +105,16 @@ class Exchange:
                 await self.kick()
             await asyncio.sleep(max(SHORT_S, PERIOD_S - self._since_s()))
 
-    async def close(self) -> None:
-        """Tell the others the last that was learned."""
+    async def tell(self) -> None:
+        """Tell the others now what was learned, and all that was counted."""
         if self._task:
             await asyncio.wait([self._task], timeout=1.0)
+        self._tallied_at = -1e18
         await self._exchange()
+
+    async def close(self) -> None:
+        """Tell the others the last that was learned."""
+        await self.tell()
 
     async def _exchange(self) -> None:
         try:

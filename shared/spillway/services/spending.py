@@ -95,7 +95,7 @@ class Spending:
         self._asked_at = 0.0
         self._failures = 0
         self._rest_until = 0.0
-        self._closed = False
+        self._leaving = self._closed = False
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
@@ -185,6 +185,12 @@ class Spending:
             "spillway_fallback_budget_warning_percent": float(day.warned),
         }
 
+    async def leave(self) -> None:
+        """Hold no more from now on than what is spent and waited for: the process may end at any moment."""
+        self._leaving = True
+        if self._days and not self._closed:
+            await self.settle()
+
     async def close(self) -> None:
         """Spend no more, and give back what is left of the grants."""
         self._closed = True
@@ -211,7 +217,7 @@ class Spending:
         return self._days[number]
 
     def _idle(self) -> bool:
-        return self._epoch() - self._asked_at > IDLE_S
+        return self._leaving or self._epoch() - self._asked_at > IDLE_S
 
     def _rest_s(self) -> float:
         return self._rest_until - asyncio.get_running_loop().time()
