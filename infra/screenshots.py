@@ -14,19 +14,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from simulator import competition
 from spillway.cli.demo_stage import HOST, listening, stage
 
 INTO = Path(__file__).parents[1] / "docs/images"
-SIZE = {"width": 1180, "height": 900}
+SIZE = {"width": 1180, "height": 1180}
 # When most people are there; the day's curve has its top at 19:00.
 EVENING = 0.8
-COLOURS = 128
 LARGEST = 250_000
 PROMPT = "a paper boat under northern lights"
 MINUTE_MS = 60_000
+MOVED_S = 4.0
 
 
 async def main(into: Path, seconds: float) -> None:
@@ -67,17 +67,18 @@ async def gif(browser: Browser, url: str) -> Page:
     await page.get_by_label("What should it show?").fill(PROMPT)
     await page.get_by_label("Your name").fill("Radia")
     await page.get_by_role("button", name="Make a GIF").click()
-    # The bar of a video that is in the making has moved.
-    moved = "document.querySelector('[data-step=video] progress').value > 0.2"
-    await page.wait_for_function(moved, timeout=MINUTE_MS)
+    # A video in the making has one of the bars half full.
+    made = page.locator("[data-step=video] .how")
+    await expect(made).to_contain_text("is made by", timeout=2 * MINUTE_MS)
+    await asyncio.sleep(MOVED_S)
     return page
 
 
 def write(picture: bytes, path: Path) -> None:
-    """In a palette, as a picture of many colours is too large for a README."""
-    seen = Image.open(io.BytesIO(picture))
+    """As small as it can be written. Ends the command where that is too large for a README."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    seen.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    with Image.open(io.BytesIO(picture)) as seen:
+        seen.convert("RGB").save(path, optimize=True)
     if path.stat().st_size > LARGEST:
         raise SystemExit(f"{path} has {path.stat().st_size} bytes, more than {LARGEST}")
     print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201 (a command that tells what it has written)

@@ -25,7 +25,10 @@ async def anvil(path: str, chain_id: int, began: int) -> AsyncIterator[str]:
     port = _free_port()
     options = {"--port": port, "--chain-id": chain_id, "--timestamp": began, "--slots-in-an-epoch": 1}
     words = [str(word) for option in options.items() for word in option]
-    process = await asyncio.create_subprocess_exec(path, "--silent", *words, stdout=asyncio.subprocess.DEVNULL)
+    # In a session of its own, as Ctrl-C is for whoever uses it: that one ends it, when nobody asks it any more.
+    process = await asyncio.create_subprocess_exec(
+        path, "--silent", *words, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         await _ready(process, url)

@@ -43,3 +43,9 @@ def test_readme_leads_to_every_page() -> None:
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_pictures_of_the_readme_are_small() -> None:
+    shown = set(re.findall(r"!\[[^\]]+\]\((docs/images/[a-z]+\.png)\)", (ROOT / "README.md").read_text()))
+    assert shown == {f"docs/images/{picture.name}" for picture in (ROOT / "docs/images").iterdir()}
+    assert [picture for picture in shown if (ROOT / picture).stat().st_size > 250_000] == []
