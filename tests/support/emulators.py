@@ -85,6 +85,13 @@ def _missing(emulator: Emulator) -> str | None:
 @contextmanager
 def running(emulator: Emulator) -> Iterator[str]:
     """Start it on a free port and stop it at the end."""
+    with started(emulator) as (address, _):
+        yield address
+
+
+@contextmanager
+def started(emulator: Emulator) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
+    """As `running`, with its process, for whoever wants it to fall silent."""
     port = free_port()
     archive = str(max(SDK.glob(emulator.archive)))
     process = subprocess.Popen(
@@ -94,7 +101,7 @@ def running(emulator: Emulator) -> Iterator[str]:
     )
     try:
         _wait_until_ready(emulator, process, f"http://127.0.0.1:{port}/")
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", process
     finally:
         process.terminate()
         process.wait(15)
