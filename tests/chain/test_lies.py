@@ -1,5 +1,6 @@
 """Nodes that lie, lag, limit or contradict each other: an error, never a wrong report."""
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -128,6 +129,18 @@ async def test_broken_answer_is_an_error(node: Anvil, tmp_path: Path, kind: str)
     async with faulty.serve(), reading_of(node, tmp_path / "state.db", faulty.url, try_s=1.0) as scan:
         assert not (await scan.reader.round()).whole
         assert await scan.stored() == []
+
+
+async def test_node_that_limits_the_rate_of_calls_now_and_then_holds_up_no_range(tmp_path: Path) -> None:
+    """One range here takes some fifty calls: they would hardly ever all succeed in a row."""
+    with anvil() as busy:
+        for _ in range(20):
+            busy.redeem(Won())
+        limited = ChainNode(busy.url, faults=[Fault("status", status=429, probability=0.3)])
+        async with limited.serve(), reading_of(busy, tmp_path / "state.db", limited.url, patience_s=20.0) as scan:
+            async with asyncio.timeout(100):
+                await scan.round()
+            assert await scan.told() == truth(busy)
 
 
 async def test_rate_limit_without_end_is_left_to_the_next_round(node: Anvil, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every error of a node and of the libraries towards it has a meaning, and secrets are in none."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ REFUSALS = [
     (-32000, "block range is too wide", ChainTooMuch),
     (-32614, "exceed maximum block range: 5000", ChainTooMuch),
     (-32000, "query timeout exceeded", ChainTooMuch),
+    (-32005, "Too Many Requests", ChainUnavailable),
     (-32603, "words that nobody has heard yet", ChainTooMuch),
     (-32005, "daily request count exceeded, request rate limited", ChainUnavailable),
     (429, "Your app has exceeded its compute units per second capacity", ChainUnavailable),
@@ -84,7 +86,10 @@ def test_refusal_without_words_is_one(error: Any) -> None:
     assert isinstance(Node("http://node")._refusal(LOGS, error), ChainTooMuch)
 
 
-STATUSES = {400: ChainTooMuch, 413: ChainTooMuch} | dict.fromkeys((401, 403, 404, 429, 500, 503), ChainUnavailable)
+STATUSES: dict[int, type[ChainError]] = {
+    **dict.fromkeys((400, 408, 413, 500, 504), ChainTooMuch),
+    **dict.fromkeys((401, 403, 404, 429, 503), ChainUnavailable),
+}
 
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items())
@@ -138,3 +143,19 @@ async def test_client_that_was_closed_connects_again() -> None:
         for _ in range(2):
             assert await client.call("eth_blockNumber") == "0x7"
             await client.close()
+
+
+async def test_calls_that_are_given_up_hold_up_no_others() -> None:
+    node = ChainNode("http://127.0.0.1:1", faults=[Fault("status", status=200, body='{"result":"0x7"}')])
+    async with node.serve():
+        client = Node(node.url)
+        for turns in range(20):
+            calls = [asyncio.ensure_future(client.call("eth_blockNumber")) for _ in range(8)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        async with asyncio.timeout(20):
+            assert await client.call("eth_blockNumber") == "0x7"
+        await client.close()

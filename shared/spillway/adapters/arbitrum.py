@@ -59,8 +59,7 @@ class Arbitrum:
         if second is not None and second[0] != answer:
             raise ChainWrong(f"{node.name} and {second[1].name} disagree on blocks {first} to {last}")
         witnesses = 1 if second is None else 2
-        held, _ = await self._nodes.in_turn(partial(self._held, question=question, answer=answer, witnesses=witnesses))
-        return Stretch(answer.end, held, witnesses)
+        return Stretch(answer.end, await self._held(question, answer, witnesses), witnesses)
 
     async def decorations(self, redemptions: Sequence[Redemption]) -> list[Decorations]:
         """What can be had."""
@@ -74,27 +73,37 @@ class Arbitrum:
         if self._decorator:
             await self._decorator.close()
 
-    async def _held(
-        self, node: Node, question: Question, answer: "_Answer", witnesses: int
-    ) -> list[tuple[Ticket, int]]:
+    async def _held(self, question: Question, answer: "_Answer", witnesses: int) -> list[tuple[Ticket, int]]:
         """The tickets with their blocks' times, held to these blocks, and to receipts where that is needed.
 
         A ticket that was paid nothing looks like one whose transfer was left out, and what one node alone says could
-        be invented: receipts tell.
+        be invented: receipts tell. Each is asked for in turn by itself: where a node limits the rate of calls, a range
+        with many redemptions would else never come through whole.
         """
-        blocks = await _blocks(node, {log.block_number: log.block_hash for log in answer.logs})
+        blocks = await self._blocks({log.block_number: log.block_hash for log in answer.logs})
         doubtful = {one.log.tx_hash for one in answer.tickets if witnesses == 1 or not one.amount_wei}
         by_transaction: dict[str, list[Log]] = {}
         for log in answer.logs:
             if log.tx_hash in doubtful:
                 by_transaction.setdefault(log.tx_hash, []).append(log)
-        await _side_by_side(partial(self._hold_to_receipt, node, question), by_transaction.items())
+        await _side_by_side(partial(self._hold_to_receipt, question), by_transaction.items())
         return [(ticket, blocks[ticket.log.block_number].timestamp) for ticket in answer.tickets]
 
-    async def _hold_to_receipt(self, node: Node, question: Question, given: tuple[str, Sequence[Log]]) -> None:
+    async def _blocks(self, hashes: dict[int, str]) -> dict[int, Block]:
+        async def one(place: tuple[int, str]) -> Block:
+            return (await self._nodes.in_turn(partial(_block_of, place=place)))[0]
+
+        return {block.number: block for block in await _side_by_side(one, hashes.items())}
+
+    async def _hold_to_receipt(self, question: Question, given: tuple[str, Sequence[Log]]) -> None:
         transaction, logs = given
-        receipt = await node.call("eth_getTransactionReceipt", transaction)
-        _check_receipt(transaction, receipt, question, logs)
+
+        async def checked(node: Node) -> Any:
+            receipt = await node.call("eth_getTransactionReceipt", transaction)
+            _check_receipt(transaction, receipt, question, logs)
+            return receipt
+
+        receipt, _ = await self._nodes.in_turn(checked)
         if self._decorator:
             self._decorator.learn(transaction, receipt)
 
@@ -150,12 +159,13 @@ async def _side_by_side(job: Callable[[S], Awaitable[T]], subjects: Iterable[S])
             task.cancel()
 
 
-async def _blocks(node: Node, hashes: dict[int, str]) -> dict[int, Block]:
-    blocks = await _side_by_side(partial(_block, node), hashes)
-    for block in blocks:
-        if block.hash != hashes[block.number]:
-            raise ValueError(f"a log is in block {hashes[block.number]}, but block {block.number} is {block.hash}")
-    return {block.number: block for block in blocks}
+async def _block_of(node: Node, place: tuple[int, str]) -> Block:
+    """The block of this number that a log says it is in, by its hash."""
+    number, hash_ = place
+    block = await _block(node, number)
+    if block.hash != hash_:
+        raise ValueError(f"a log is in block {hash_}, but block {number} is {block.hash}")
+    return block
 
 
 def _check_receipt(transaction: str, receipt: Any, question: Question, logs: Sequence[Log]) -> None:

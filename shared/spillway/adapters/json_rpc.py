@@ -3,7 +3,6 @@
 Nodes agree on answers but not on how they refuse: what a refusal means is read from its words.
 """
 
-import asyncio
 import json
 import re
 import time
@@ -26,10 +25,13 @@ CONNECT_S = 3.0
 KEEPALIVE_S = 4.0
 LOGS = "eth_getLogs"
 _RATE = re.compile(
-    r"\brate\b|throttl|per second|request count|requests? limit|compute unit|capacity|quota|busy", re.IGNORECASE
+    r"\brate\b|throttl|per second|too many requests|request count|requests? limit|compute unit|capacity|quota|busy",
+    re.IGNORECASE,
 )
 _RATE_CODES = {429, -32016, -32029}
 _REFUSED = frozenset({401, 403, 404, 405})
+_TOO_HARD = frozenset({408, 500, 504, 524})
+"""What a question for logs that takes too long is answered with, by nodes and by those who stand before them."""
 
 
 class Node:
@@ -37,16 +39,11 @@ class Node:
 
     def __init__(self, url: str, *, try_s: float = TRY_S):
         self.name = urlsplit(url).netloc.rpartition("@")[2]
-        self._provider = AsyncHTTPProvider(
-            url, {"timeout": aiohttp.ClientTimeout(total=try_s, connect=CONNECT_S)}, exception_retry_configuration=None
-        )
-        self._session: aiohttp.ClientSession | None = None
-        self._connecting = asyncio.Lock()
+        self._provider = _Provider(url, aiohttp.ClientTimeout(total=try_s, connect=CONNECT_S))
 
     async def call(self, method: str, *params: Any) -> Any:
         """The result. Raises ChainUnavailable; ChainTooMuch for what may be given in smaller parts; ChainWrong."""
         with translated(self.name, logs=method == LOGS):
-            await self._connect()
             answer = await self._provider.make_request(RPCEndpoint(method), list(params))
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
             raise ChainWrong(f"{self.name} answers {method} with what is no JSON-RPC")
@@ -57,14 +54,6 @@ class Node:
     async def close(self) -> None:
         """Close the connections."""
         await self._provider.disconnect()
-        self._session = None
-
-    async def _connect(self) -> None:
-        """A session of our own: web3's would make a connection for each request."""
-        async with self._connecting:
-            if self._session is None:
-                self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_S))
-                await self._provider.cache_async_session(self._session)
 
     def _refusal(self, method: str, error: Any) -> ChainUnavailable | ChainTooMuch:
         """Any other refusal of logs may be one of their number: there are as many wordings as makers of nodes."""
@@ -75,6 +64,31 @@ class Node:
         if code in _RATE_CODES or _RATE.search(message):
             return ChainUnavailable(story, retry_after_s=1.0)
         return ChainTooMuch(story) if method == LOGS else ChainUnavailable(story)
+
+
+class _Provider(AsyncHTTPProvider):
+    """web3's, over one session of our own.
+
+    web3's way to a session makes a connection for each request, and takes a lock in a thread: a call that is cancelled
+    there leaves it taken, and no call to any node ever ends after that (web3 8.0.0).
+    """
+
+    def __init__(self, url: str, timeout: aiohttp.ClientTimeout):
+        super().__init__(url, {"timeout": timeout}, exception_retry_configuration=None)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session:
+            await session.close()
+
+    async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_S))
+        kwargs: dict[str, Any] = dict(self.get_request_kwargs())
+        async with self._session.post(str(self.endpoint_uri), data=request_data, **kwargs) as response:
+            response.raise_for_status()
+            return await response.read()
 
 
 @contextmanager
@@ -95,6 +109,8 @@ def translated(node: str, *, logs: bool = False) -> Iterator[None]:
 
 def _of_status(node: str, error: aiohttp.ClientResponseError, *, logs: bool) -> ChainUnavailable | ChainTooMuch:
     story = f"{node} answers with status {error.status}"
+    if logs and error.status in _TOO_HARD:
+        return ChainTooMuch(story, slow=True)
     if not logs or error.status == 429 or error.status >= 500 or error.status in _REFUSED:
         header = error.headers.get("retry-after") if error.headers else None
         return ChainUnavailable(story, retry_after_s=retry_after_seconds(header, now_epoch_s=time.time()))
