@@ -16,6 +16,9 @@ REDEEMED = "0xc389eb51ed006dbf2528507f010efdf5225ea596e1e1741d74f550dab1925ee7"
 CERTAIN = 2**256 - 1
 """The win probability of a ticket that always wins; the contract counts in parts of it."""
 
+LATEST_ROUND = 2**53 - 1
+"""The largest number that every reader of JSON understands exactly; a round lasts most of a day."""
+
 _WORD = 32
 _AUX_DATA_AT = 4 * _WORD
 _HEAD = 5 * _WORD
@@ -98,12 +101,16 @@ def _ticket(log: Log, amount_wei: int) -> Ticket:
 
 
 def _round(data: bytes, transaction: str) -> int | None:
-    """The first word of auxData, which the contract makes of the round and the hash of its block."""
+    """The first word of auxData, which the contract makes of the round and the hash of its block.
+
+    A word that can be no round, as other contracts may put there, tells none.
+    """
     at = _word(data, _AUX_DATA_AT)
     size = _word(data, at) if at + _WORD <= len(data) else None
     if size is None or at + _WORD + size > len(data):
         raise ValueError(f"the redemption in {transaction} has auxData that lie outside its data")
-    return _word(data, at + _WORD) if size >= _WORD else None
+    round_ = _word(data, at + _WORD) if size >= _WORD else LATEST_ROUND + 1
+    return round_ if round_ <= LATEST_ROUND else None
 
 
 def _word(data: bytes, at: int) -> int:

@@ -5,7 +5,7 @@ from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spillway.domain.tickets import CERTAIN, REDEEMED, Log, paired
+from spillway.domain.tickets import CERTAIN, LATEST_ROUND, REDEEMED, Log, paired
 from support.tickets import FACE, RECIPIENT, ROUND, SENDER, arguments, log, redeemed, transfer
 
 OTHER = "0x" + "33" * 20
@@ -23,16 +23,20 @@ def test_ticket_is_read_from_its_two_logs() -> None:
 
 
 UINT = st.integers(0, 2**256 - 1)
+OF_ROUND = st.builds(
+    lambda number, rest: bytes(number.to_bytes(32, "big") + rest), st.integers(0, 2 * LATEST_ROUND), st.binary()
+)
 
 
-@given(UINT, UINT, UINT, UINT, st.binary(max_size=100))
+@given(UINT, UINT, UINT, UINT, st.binary(max_size=100) | OF_ROUND)
 def test_arguments_are_those_that_the_contract_packed(
     face: int, win_prob: int, nonce: int, rand: int, aux: bytes
 ) -> None:
     data = encode(["uint256", "uint256", "uint256", "uint256", "bytes"], [face, win_prob, nonce, rand, aux])
     [ticket] = paired([log(REDEEMED, data)])
     assert (ticket.face_value_wei, ticket.win_prob) == (face, win_prob)
-    assert ticket.round == (int.from_bytes(aux[:32], "big") if len(aux) >= 32 else None)
+    word = int.from_bytes(aux[:32], "big")
+    assert ticket.round == (word if len(aux) >= 32 and word <= LATEST_ROUND else None)
 
 
 def test_nothing_was_paid_where_there_is_no_transfer() -> None:
