@@ -33,7 +33,8 @@ def redemptions_page(reports: RedemptionReports, totals: RedemptionTotals) -> Pa
             headers["link"] = f'<{request.url.include_query_params(after=found.after)}>; rel="next"'
         if _wants_csv(request):
             return Response(table(found.redemptions), headers=headers, media_type="text/csv")
-        told = await totals.body(period, (await reports.recent_sums(period)).total)
+        sums = await reports.sums_beside(period, found, first="after" not in asked)
+        told = await totals.body(period, sums.total)
         rows = [one.body() for one in found.redemptions]
         return JSONResponse({"redemptions": rows, "totals": told, "after": found.after}, headers=headers)
 

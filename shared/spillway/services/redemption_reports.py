@@ -1,7 +1,7 @@
 """What is reported of stored redemptions: one after the other, by pages, and in sums."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from spillway.domain.redemption_sums import By, Sums
@@ -24,11 +24,14 @@ class Period:
 
 
 class RedemptionReports:
-    """Reads the store. Sums of a period are remembered for a few seconds: each needs all its redemptions."""
+    """Reads the store. Sums of a period are remembered for a few seconds: each needs all its redemptions.
+
+    They are counted anew at once where there is a newer redemption, so that they agree with a page beside them.
+    """
 
     def __init__(self, redemptions: Redemptions, *, monotonic: Clock):
         self._redemptions, self._monotonic = redemptions, monotonic
-        self._sums: OrderedDict[tuple[Period, By | None], tuple[float, Sums]] = OrderedDict()
+        self._sums: OrderedDict[tuple[Period, By | None], tuple[float, list[Redemption], Sums]] = OrderedDict()
 
     async def page(self, period: Period, after: str | None, limit: int) -> Page:
         """A page, the newest first. Raises ValueError for a cursor that was not given out."""
@@ -54,14 +57,28 @@ class RedemptionReports:
             sums.add(one)
         return sums
 
+    async def sums_beside(self, period: Period, page: Page, *, first: bool) -> Sums:
+        """Of the whole period, to be shown beside one of its pages; where that is all there is, it is summed."""
+        if first and page.after is None:
+            return _summed(page.redemptions)
+        return await self.recent_sums(period)
+
     async def recent_sums(self, period: Period, by: By | None = None) -> Sums:
-        """Not older than a few seconds."""
+        """With the newest redemption; what was corrected of older ones shows after a few seconds."""
         now, asked = self._monotonic(), (period, by)
+        newest = list((await self.page(period, None, 1)).redemptions)
         found = self._sums.get(asked)
-        if found is None or now - found[0] > KEPT_S:
-            found = now, await self.sums(period, by)
+        if found is None or now - found[0] > KEPT_S or found[1] != newest:
+            found = now, newest, await self.sums(period, by)
             self._sums[asked] = found
             self._sums.move_to_end(asked)
             while len(self._sums) > KEPT:
                 self._sums.popitem(last=False)
-        return found[1]
+        return found[2]
+
+
+def _summed(redemptions: Iterable[Redemption]) -> Sums:
+    sums = Sums()
+    for one in redemptions:
+        sums.add(one)
+    return sums
