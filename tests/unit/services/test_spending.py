@@ -223,6 +223,17 @@ async def test_idle_instance_gives_its_grant_back() -> None:
         assert await spend(one, time, 0.01)
 
 
+async def test_instance_that_leaves_keeps_only_what_its_requests_need() -> None:
+    store, time = MemoryStore(), Time()
+    async with spending(store, 10.0, time) as one:
+        assert await spend(one, time, 0.25)
+        await one.leave()
+        [account] = (await books(store))["accounts"].values()
+        assert account == [250_000, 250_000]
+        assert await spend(one, time, 0.25)
+    assert await books(store) == {"version": 1, "accounts": {}, "settled": 500_000}
+
+
 async def test_lower_priority_is_refused_first() -> None:
     time = Time()
     async with spending(MemoryStore(), 1.0, time, highest=lambda: 1) as one:
