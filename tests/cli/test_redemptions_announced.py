@@ -79,6 +79,21 @@ def test_serve_scans_and_announces(node: Anvil, discord: DiscordApi, tmp_path: P
     assert hashes(discord) == [sent]
 
 
+def test_a_webhook_that_discord_does_not_know_stops_the_front_door(discord: DiscordApi, tmp_path: Path) -> None:
+    discord.deleted = True
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
+    settings = {
+        "SPILLWAY_STATE": f"sqlite:///{tmp_path}/state.db",
+        "SPILLWAY_DISCORD_WEBHOOK_URL": discord.webhook_url,
+    }
+    ran = subprocess.run(
+        [SPILLWAY, "serve", "--port", "0"], env={**clean, **settings}, capture_output=True, text=True, check=False,
+        timeout=100,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].startswith("spillway: SPILLWAY_DISCORD_WEBHOOK_URL: Discord refused the call")
+
+
 def test_a_deposit_is_shown_watched_and_told(node: Anvil, discord: DiscordApi, tmp_path: Path) -> None:
     node.send("TicketBroker", node.broker, "fund", GATEWAY, ETH // 100, 3507, ETH // 2)
     node.redeem(Won())

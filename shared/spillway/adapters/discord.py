@@ -15,14 +15,14 @@ from spillway.adapters.http import HttpPool, error_body, retry_after
 from spillway.adapters.json_api import JsonApi, Throttled
 from spillway.domain.cards import Card, Notice, Tone
 from spillway.domain.outcomes import hosted_outcome
-from spillway.errors import BrokenAnswer, MessageGone, RequestRejected, SpillwayError
+from spillway.errors import BadSettings, BrokenAnswer, MessageGone, RequestRejected, SpillwayError
 
 BACKEND = "Discord"
 TRY_S, CALL_S = 8.0, 25.0
 # Embeds of a message may have 6,000 characters together; how others than Latin ones are counted is not documented.
 MOST_EMBEDS, LONGEST_EMBEDS, LONGEST_CONTENT = 10, 5800, 2000
 MOST_FACTS, LONGEST_FACT, LONGEST_NAME, LONGEST_TITLE, LONGEST_TEXT, LONGEST_FOOTNOTE = 12, 320, 60, 200, 700, 300
-UNKNOWN_MESSAGE = 10008
+UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, WRONG_TOKEN = 10008, 10015, 50027
 _COLOURS: Mapping[Tone, int] = {
     "good": 0x0B6E4F,
     "changed": 0xD98E04,
@@ -44,6 +44,15 @@ class DiscordWebhook:
         )
         # A webhook for a thread names it in the query of each call.
         self._query = [pair for pair in parse_qsl(parts.query) if pair[0] == "thread_id"]
+
+    async def check(self) -> None:
+        """Raises BadSettings where Discord itself says that it gave out no such webhook."""
+        try:
+            await self._api.call("GET", self._path(""))
+        except RequestRejected as error:
+            if (error.body or {}).get("code") in (UNKNOWN_WEBHOOK, WRONG_TOKEN):
+                raise BadSettings(f"SPILLWAY_DISCORD_WEBHOOK_URL: {error}") from None
+            raise
 
     def room(self, cards: Sequence[Card]) -> int:
         """Ten embeds, and as many characters as Discord takes."""
@@ -103,7 +112,9 @@ class _WebhookApi(JsonApi):
         if status == 404 and told.get("code") == UNKNOWN_MESSAGE:
             return MessageGone(f"{self.name} has no such message any more")
         if 400 <= status < 500 and status != 408:
-            return RequestRejected(f"{self.name} refused the call ({status}: {_reason(status)})", status=status)
+            return RequestRejected(
+                f"{self.name} refused the call ({status}: {_reason(status)})", status=status, body=told
+            )
         return hosted_outcome(status, f"{self.name} failed ({status})", retry_after_s=header_s)
 
 

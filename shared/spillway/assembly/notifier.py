@@ -1,15 +1,20 @@
 """Puts the announcer together: the outbox on one side, Discord on the other."""
 
+import logging
 import time
 
 from spillway.adapters.discord import DiscordWebhook
 from spillway.adapters.http import HttpPool
 from spillway.assembly.kept import open_kept
-from spillway.errors import BadSettings
+from spillway.errors import BadSettings, SpillwayError
 from spillway.ports.announcements import Bell
 from spillway.ports.outbox import Outbox
 from spillway.services.announcing import Announcing, Report
 from spillway.settings import Settings
+
+log = logging.getLogger("spillway.announcing")
+
+CHECK_S = 5.0
 
 
 class Notifier:
@@ -50,6 +55,22 @@ class NotifierHouse:
         """Let go of everything."""
         await self._notifier.close()
         await self._kept.close()
+
+
+async def check_webhook(settings: Settings) -> None:
+    """Raises BadSettings where Discord says that there is no such webhook."""
+    if settings.discord_webhook_url is None:
+        return
+    pool = HttpPool()
+    channel = DiscordWebhook(pool, settings.discord_webhook_url.get_secret_value(), call_s=CHECK_S)
+    try:
+        await channel.check()
+    except BadSettings:
+        raise
+    except SpillwayError as error:
+        log.warning("the webhook can't be looked at now, rounds go on trying: %s", error)
+    finally:
+        await pool.aclose()
 
 
 def open_bell(settings: Settings) -> Bell | None:

@@ -74,11 +74,15 @@ def telling_of_redemptions(settings: Settings) -> list[Beside]:
 
 
 def announcing(settings: Settings, bell: LocalBell) -> Beside:
-    """The announcer: at once, whenever it is called, and every minute."""
-    from spillway.assembly.notifier import NotifierHouse  # noqa: PLC0415 (--help need not load the house)
+    """The announcer: at once, whenever it is called, and every minute.
+
+    Raises BadSettings where Discord knows no such webhook.
+    """
+    from spillway.assembly.notifier import NotifierHouse, check_webhook  # noqa: PLC0415 (--help need not load the house)
 
     if settings.discord_webhook_url is None:
         return nothing
+    asyncio.run(check_webhook(settings))
     house = NotifierHouse(settings)
 
     async def rounds() -> None:
