@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from simulator import Fault, Service, SubnetGateway
 from simulator.server import background
@@ -83,6 +83,42 @@ def test_a_reload_in_the_middle_loses_nothing(browser: Browser, url: str, subnet
     assert subnet.by["image-to-video"].served == made + 1
 
 
+@pytest.mark.parametrize("path", ["text-to-image", "image-to-video", "api/gif/entries"])
+def test_a_network_that_breaks_while_something_is_sent_loses_nothing(browser: Browser, url: str, path: str) -> None:
+    broken: list[str] = []
+
+    def breaks(route: Route) -> None:
+        # Once on the way there, once on the way back: the second is done, and must not be done twice.
+        if route.request.method != "POST" or len(broken) == 2:
+            return route.continue_()
+        broken.append(path)
+        if len(broken) == 2:
+            route.fetch()
+        return route.abort("connectionreset")
+
+    with tab(browser, url, said=[]) as page:
+        page.route(f"**/{path}", breaks)
+        wish(page, f"a storm at {path}")
+        expect(page.locator("#said")).to_have_text("Your GIF is in the gallery.", timeout=MINUTE_MS)
+    assert len(broken) == 2
+    assert [one["prompt"] for one in entries(url)].count(f"a storm at {path}") == 1
+
+
+def test_a_shared_link_leads_to_its_gif_even_where_the_gallery_has_moved_on(browser: Browser, url: str) -> None:
+    linked = entries(url)[-1]
+    with tab(browser, url, viewport=PHONE) as page:
+        page.goto(f"/gif#{linked['id']}")
+        expect(page.locator("#gallery .linked .prompt")).to_have_text(str(linked["prompt"]))
+        expect(page.locator("#gallery .linked")).to_be_in_viewport()
+    with tab(browser, url) as page:
+        page.route("**/api/gif/entries?*", lambda route: route.fulfill(json={"entries": []}))
+        page.goto(f"/gif#{linked['id']}")
+        expect(page.locator("#gallery .linked .prompt")).to_have_text(str(linked["prompt"]))
+    with tab(browser, url, said=[]) as page:
+        page.goto(f"/gif#{'f' * 32}")
+        expect(page.locator("#empty")).to_contain_text("not in the gallery any more")
+
+
 def test_words_stay_words(browser: Browser, url: str) -> None:
     with tab(browser, url) as page:
         wish(page, EVIL, EVIL[:40])
@@ -100,7 +136,9 @@ def test_a_browser_has_one_vote_and_the_best_come_first(browser: Browser, url: s
         expect(last.locator(".vote")).to_have_text("vote ♥ 1")
         page.reload()
         card(page, prompt).locator(".vote").click()
-        expect(page.locator("#said")).to_contain_text("has voted for it already")
+        told = card(page, prompt).locator(".told")
+        expect(told).to_contain_text("has voted for it already")
+        expect(told).to_be_visible()
         page.get_by_role("button", name="best").click()
         expect(page.locator("#gallery li").first.locator(".prompt")).to_have_text(prompt)
 
@@ -128,6 +166,8 @@ def test_an_operator_takes_an_entry_away(url: str) -> None:
     first, *others = entries(url)
     assert httpx.delete(f"{url}/api/gif/entries/{first['id']}").status_code == 204
     assert entries(url) == others
+    assert httpx.get(f"{url}/api/gif/entries/{first['id']}").status_code == 404
+    assert httpx.get(f"{url}/api/gif/entries/{others[0]['id']}").json() == others[0]
     assert httpx.post(f"{url}/api/gif/entries/{first['id']}/votes").status_code in (404, 503)
 
 

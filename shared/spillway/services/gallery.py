@@ -75,6 +75,13 @@ class Gallery:
             await self._store.delete(FOLDER, entry.id)
         return ordered(found, order)[:limit]
 
+    async def entry(self, entry_id: str) -> Entry:
+        """One that may be seen. Raises BadRequest (404) and StoreUnavailable."""
+        entry = await self._find(entry_id)
+        if entry.hidden:
+            raise BadRequest("there is no such entry", status=404, code="not_found")
+        return entry
+
     async def vote(self, entry_id: str, browser: str, address: str) -> Entry:
         """One vote a browser and address. Raises BadRequest (404, 409), Overloaded and StoreUnavailable."""
         self._check_pace(address)

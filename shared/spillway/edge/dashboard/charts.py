@@ -125,8 +125,9 @@ def _lines(title: str, starts: Sequence[int], step_s: int, series: Sequence[Seri
     for one in series:
         for stretch in _stretches(one.values):
             points = [(across(place + 0.5), upwards(value)) for place, value in stretch]
-            path = line(points) if len(points) > 1 else _dot(points[0])
-            canvas.add("path", f"line {one.kind}", d=path, title=one.name)
+            alone = len(points) == 1
+            path, kind = (_dot(points[0]), f"line dot {one.kind}") if alone else (line(points), f"line {one.kind}")
+            canvas.add("path", kind, d=path, title=one.name)
     return Chart(title, str(canvas), [(one.kind, one.name) for one in series], _said(series))
 
 

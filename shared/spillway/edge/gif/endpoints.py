@@ -39,6 +39,7 @@ class GifCompetition:
             Route("/api/gif/entries", self._entries, methods=["GET"]),
             Route("/api/gif/entries", self._enter, methods=["POST"]),
             Route("/api/gif/entries/{entry_id}/votes", self._vote, methods=["POST"]),
+            Route("/api/gif/entries/{entry_id}", self._entry, methods=["GET"]),
             Route("/api/gif/entries/{entry_id}", self._hide, methods=["DELETE"]),
         ]
 
@@ -50,6 +51,9 @@ class GifCompetition:
             raise BadRequest(f"limit must be from 1 to {MOST}", code="invalid_parameter", param="limit")
         found = await self._gallery.entries(cast("Order", order), int(limit))
         return JSONResponse({"entries": [_shown(one) for one in found]})
+
+    async def _entry(self, request: Request) -> Response:
+        return JSONResponse(_shown(await self._gallery.entry(request.path_params["entry_id"])))
 
     async def _enter(self, request: Request) -> Response:
         asked = await _read(request)

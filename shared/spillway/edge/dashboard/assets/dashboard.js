@@ -3,6 +3,7 @@
 
 const { view, pipeline } = document.body.dataset;
 const live = document.getElementById("live");
+const later = new Map();
 const source = new EventSource(`api/dashboard/events?range=${view}${pipeline ? `&pipeline=${pipeline}` : ""}`);
 
 function say(words, on) {
@@ -17,8 +18,21 @@ source.addEventListener("section", (event) => {
   const { id, html } = JSON.parse(event.data);
   const part = document.getElementById(id);
   // What a reader is in the middle of stays as it is until they leave it.
-  if (!part || part.contains(document.activeElement)) return;
+  if (!part) return;
+  if (part.contains(document.activeElement)) return void later.set(id, html);
+  show(part, html);
+});
+document.addEventListener("focusout", ({ relatedTarget }) => {
+  for (const [id, html] of later) {
+    const part = document.getElementById(id);
+    if (part.contains(relatedTarget)) continue;
+    show(part, html);
+  }
+});
+
+function show(part, html) {
+  later.delete(part.id);
   const scrolled = part.querySelector(".scroll")?.scrollLeft ?? 0;
   part.innerHTML = html;
   if (scrolled) part.querySelector(".scroll").scrollLeft = scrolled;
-});
+}

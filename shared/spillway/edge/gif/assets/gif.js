@@ -17,14 +17,27 @@ async function call(path, options = {}) {
   throw Object.assign(error, { status: answer.status });
 }
 
+// What is safe to ask twice is asked again while the network, or the server, is away: five times, in about half a minute.
+async function again(ask) {
+  for (let wait = 1000; ; wait *= 2) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (stopped || wait > 16_000 || (error.status && ![502, 503, 504].includes(error.status))) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
 // Any pipeline answers later when it is asked to: with a job. The Idempotency-Key makes it safe to ask twice.
 async function start(path, body, once) {
   const json = !(body instanceof FormData);
-  const answer = await call(path, {
+  const options = {
     method: "POST",
     body: json ? JSON.stringify(body) : body,
     headers: { prefer: "respond-async", "idempotency-key": once, ...(json ? { "content-type": "application/json" } : {}) },
-  });
+  };
+  const answer = await again(() => call(path, options));
   return (await answer.json()).id;
 }
 
@@ -85,13 +98,15 @@ async function make(work) {
     if (picture.result.images[0].nsfw) throw new Error("the network marks this picture as not safe for work; try other words");
     if (!work.video) {
       const wish = new FormData();
-      wish.append("image", await (await fetch(picture.result.images[0].url)).blob(), "picture.png");
+      wish.append("image", await again(async () => (await fetch(picture.result.images[0].url)).blob()), "picture.png");
       work.video = await start("image-to-video", wish, `${work.id}-video`);
     }
     await done(keep(work), "video");
     step("gif", { progress: 0.5 }, "is drawn");
     const body = JSON.stringify({ job: work.video, prompt: work.prompt, name: work.name });
-    const entry = await (await call("api/gif/entries", { method: "POST", body, headers: { "content-type": "application/json" } })).json();
+    // One job is one entry, however often it is entered.
+    const options = { method: "POST", body, headers: { "content-type": "application/json" } };
+    const entry = await (await again(() => call("api/gif/entries", options))).json();
     step("gif", { progress: 1 }, "done");
     say("Your GIF is in the gallery.");
     await showGallery("new");
@@ -148,8 +163,25 @@ async function showGallery(order) {
   for (const button of document.querySelectorAll("[data-order]")) {
     button.setAttribute("aria-pressed", String(button.dataset.order === order));
   }
-  const { entries } = await (await call(`api/gif/entries?order=${order}`)).json();
-  $("#gallery").replaceChildren(...entries.map(shown));
+  try {
+    const { entries } = await (await again(() => call(`api/gif/entries?order=${order}`))).json();
+    $("#gallery").replaceChildren(...entries.map(shown));
+    $("#empty").textContent = entries.length ? "" : "Nothing yet: make the first one.";
+  } catch (error) {
+    $("#empty").textContent = `The gallery can't be shown: ${error.message}`;
+  }
+}
+
+// A shared link names one entry, which may be older than those in the gallery.
+async function showLinked() {
+  const id = /^#([0-9a-f]{32})$/.exec(location.hash)?.[1];
+  if (!id) return;
+  const known = document.getElementById(id);
+  const card = known ?? (await call(`api/gif/entries/${id}`).then(async (answer) => shown(await answer.json()), () => null));
+  if (!card) return void ($("#empty").textContent = "The GIF of this link is not in the gallery any more.");
+  if (!known) $("#gallery").prepend(card);
+  card.classList.add("linked");
+  card.scrollIntoView({ block: "center" });
 }
 
 function shown(entry) {
@@ -159,6 +191,7 @@ function shown(entry) {
   $(".prompt", card).textContent = entry.prompt;
   $(".by", card).textContent = `${entry.name ? `by ${entry.name}, ` : ""}made by ${entry.served_by}`;
   Object.assign($(".download", card), { href: entry.gif, download: `${entry.id}.gif` });
+  const tell = (words) => ($(".told", card).textContent = words);
   const vote = $(".vote", card);
   const count = (votes) => (vote.textContent = `vote ♥ ${votes}`);
   $(".prompt", card).id = `${entry.id}-prompt`;
@@ -169,18 +202,19 @@ function shown(entry) {
       count((await (await call(`api/gif/entries/${entry.id}/votes`, { method: "POST" })).json()).votes);
       vote.disabled = true;
     } catch (error) {
-      say(error.message);
-      vote.title = error.message;
+      tell(error.message);
     }
   });
-  $(".share", card).addEventListener("click", () => share(entry));
+  $(".share", card).addEventListener("click", () => share(entry, tell));
   return card;
 }
 
-async function share(entry) {
+async function share(entry, tell) {
   const url = new URL(`gif#${entry.id}`, document.baseURI).href;
   if (navigator.share) await navigator.share({ title: entry.prompt, url }).catch(() => {});
-  else await navigator.clipboard.writeText(url).then(() => say("The link is in your clipboard."), () => say(url));
+  // There is no clipboard for a page that came over plain HTTP from another machine.
+  else if (!navigator.clipboard) tell(url);
+  else await navigator.clipboard.writeText(url).then(() => tell("The link is in your clipboard."), () => tell(url));
 }
 
 // --- Beginning -------------------------------------------------------------------------------------------------
@@ -206,7 +240,7 @@ for (const button of document.querySelectorAll("[data-order]")) {
   button.addEventListener("click", () => showGallery(button.dataset.order));
 }
 
-showGallery("new").catch((error) => say(error.message));
+showGallery("new").then(showLinked);
 if (read()) {
   $("#prompt").value = read().prompt;
   make(read());
