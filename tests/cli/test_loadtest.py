@@ -18,6 +18,7 @@ pytestmark = pytest.mark.alone
 SLOTS, MEDIAN_S, SIGMA = 6, 0.15, 0.3
 # The mean of a lognormal time: its median times exp(sigma^2 / 2).
 CAPACITY = SLOTS / (MEDIAN_S * 1.0460)
+TRIES = 4
 PROFILE = """
 name = "quick"
 deadline = 10
@@ -67,11 +68,19 @@ def found(*args: object) -> dict[str, Any]:
     return dict(json.loads(ended.stdout))
 
 
+def kept_up(*args: object) -> dict[str, Any]:
+    """A report of a client that sent in time. One that says it couldn't measured a busy machine, not the subnet."""
+    for _ in range(TRIES):
+        report = found(*args)
+        if report["client"]["kept_up"]:
+            return report
+    raise AssertionError(f"the client was late {TRIES} times: {report['client']}")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_known_capacity_is_found_within_a_tenth(subnet: SubnetGateway, tmp_path: Path, seed: int) -> None:
-    report = found(subnet.url, "--profile", profile(tmp_path), "--seed", seed)
+    report = kept_up(subnet.url, "--profile", profile(tmp_path), "--seed", seed)
     pictures = report["pipelines"]["text-to-image"]
-    assert report["client"]["kept_up"]
     assert report["gave_way"]["rate"] >= 0.9 * CAPACITY
     assert pictures["capacity"]["found"]
     assert pictures["capacity"]["per_second"] == pytest.approx(CAPACITY, rel=0.1)
