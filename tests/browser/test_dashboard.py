@@ -39,6 +39,14 @@ model = "dall-e-3"
 usd_per_job = 0.04
 """
 EVIL = "<img src=x onerror=document.title='robbed'>"
+# Says so when the server has sent figures that the part under the cursor does not show yet.
+TELL_OF_NEWS = """() => {
+  const shown = document.querySelector('#pipelines td').textContent;
+  source.addEventListener('section', (event) => {
+    const { id, html } = JSON.parse(event.data);
+    if (id === 'pipelines' && !html.includes(`<td>${shown}</td>`)) setTimeout(() => console.log('seen'));
+  });
+}"""
 VIEWS = ("1h", "6h", "24h", "7d", "30d", "90d")
 
 
@@ -187,6 +195,36 @@ def test_every_view_is_a_table_too(url: str) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert sum(int(row["requests"]) for row in rows if row["pipeline"] == "text-to-image") >= 3
+
+
+def test_every_chart_has_its_table(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=1h&pipeline=text-to-image")
+        links = page.locator("figcaption a").evaluate_all("all => all.map(one => one.href)")
+    assert len(links) == 5
+    *views, days = (list(csv.DictReader(io.StringIO(httpx.get(link).raise_for_status().text))) for link in links)
+    for rows in views:
+        assert {row["pipeline"] for row in rows} == {"text-to-image"}
+        assert all(float(row["subnet_p50"]) <= float(row["subnet_p95"]) for row in rows if row["subnet_p50"])
+        assert any(row["fallback_p99"] for row in rows)
+    assert sum(int(row["count"]) for row in days) == 4
+    refused = httpx.get(f"{url}/api/history", params={"pipeline": "text-to-nothing"})
+    assert refused.status_code == 400
+
+
+def test_what_came_while_a_part_was_read_is_shown_when_it_is_left(browser: Browser, url: str) -> None:
+    with tab(browser, url) as page:
+        page.goto("/?range=1h")
+        expect(page.locator("#live")).to_have_text("live")
+        page.locator("#pipelines tbody a").first.focus()
+        row = page.locator("#pipelines tbody tr").first
+        before = row.inner_text()
+        with page.expect_event("console", lambda said: said.text == "seen"):
+            page.evaluate(TELL_OF_NEWS)
+            ask(url, "subnet")
+        assert row.inner_text() == before
+        page.evaluate("document.activeElement.blur()")
+        expect(row).not_to_have_text(before, timeout=1000)
 
 
 def test_the_page_is_small_and_brings_all_it_needs(url: str, tmp_path: Path) -> None:

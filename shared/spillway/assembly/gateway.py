@@ -24,7 +24,7 @@ from spillway.edge.auth import Entrance, KeyedEntrance, OpenEntrance
 from spillway.edge.bodies import Room
 from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.gif.endpoints import GifCompetition
-from spillway.edge.redemptions import deposit_page, redemptions_page
+from spillway.edge.redemptions import days_page, deposit_page, redemptions_page
 from spillway.errors import BadSettings
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.gallery import Gallery
@@ -100,6 +100,7 @@ def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -
         gauges=_gauges(own, side, kept, deposits),
         further=[
             Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
+            Route("/api/redemptions/days", days_page(reports), methods=["GET"]),
             Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
             *_dashboard(own, side, reports, deposits).routes(),
             *_competition(own, side).routes(),

@@ -5,7 +5,7 @@ import sys
 from typing import Any, Literal
 
 from spillway.domain.redemption_sums import By, Sums
-from spillway.domain.redemption_table import table
+from spillway.domain.redemption_table import grouped, table
 from spillway.domain.redemptions import Redemption, eth_text
 from spillway.services.redemption_reports import Period, RedemptionReports
 from spillway.services.redemption_totals import RedemptionTotals
@@ -34,17 +34,15 @@ async def _print_json(reports: RedemptionReports, totals: RedemptionTotals, peri
         sums.add(one)
         sys.stdout.write(comma + json.dumps(one.body()))
         comma = ",\n"
-    grouped = {"by": {by: sums.rows()}} if by else {}
+    groups = {"by": {by: sums.rows()}} if by else {}
     told = await totals.body(period, sums.total)
-    sys.stdout.write(f"],{json.dumps({'totals': told, **grouped})[1:]}\n")
+    sys.stdout.write(f"],{json.dumps({'totals': told, **groups})[1:]}\n")
 
 
 async def _print_csv(reports: RedemptionReports, period: Period, by: By | None) -> None:
     """The redemptions, or the groups where a way to group them was asked for."""
     if by:
-        for place, row in enumerate((await reports.sums(period, by)).rows()):
-            lines = [",".join(row)] if not place else []
-            sys.stdout.write("".join(f"{line}\r\n" for line in [*lines, ",".join(map(_cell, row.values()))]))
+        sys.stdout.write(grouped(await reports.sums(period, by)))
         return
     sys.stdout.write(table([]))
     async for one in reports.each(period):
@@ -95,7 +93,3 @@ def _groups(by: By, sums: Sums) -> Any:
         last = row["name"] or "-" if by == "orchestrator" else str(row["orchestrators"])
         shown.add_row(row[by], str(row["count"]), row["amount_eth"], last)
     return shown
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -70,6 +70,10 @@ class Sums:
         named = sorted(self.groups.items(), reverse=True, key=self._rank)
         return [self._row(name, group) for name, group in named]
 
+    def columns(self) -> list[str]:
+        """What a row names."""
+        return list(self._row("", Sum()))
+
     def _rank(self, named: tuple[str, Sum]) -> Any:
         name, group = named
         return name if self.by == "day" else (group.amount_wei, name)

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
+from spillway.domain.redemption_sums import Sums
 from spillway.domain.redemptions import Redemption
 
 COLUMNS = (
@@ -20,4 +21,13 @@ def table(redemptions: Iterable[Redemption], *, header: bool = True) -> str:
     if header:
         writer.writeheader()
     writer.writerows(one.body() for one in redemptions)
+    return text.getvalue()
+
+
+def grouped(sums: Sums) -> str:
+    """The groups of a sum as CSV, a line a group, with a header even where there is none."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, sums.columns(), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(sums.rows())
     return text.getvalue()

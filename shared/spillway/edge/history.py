@@ -10,12 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from spillway.domain.chronicle import Cell, Cells, Times, total
+from spillway.domain.pipelines import PIPELINES
+from spillway.errors import BadRequest
 from spillway.services.archive import RANGES, Archive, Range, range_named
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 COLUMNS = (
     "at", "pipeline", "requests", "subnet", "fallback", "failed", "rejected", "canceled", "tries", "refused",
     "fallback_usd", "spared_usd", "queue_seconds", "p50", "p95", "p99",
+    "subnet_p50", "subnet_p95", "subnet_p99", "fallback_p50", "fallback_p95", "fallback_p99",
 )  # fmt: skip
 
 
@@ -26,14 +29,27 @@ class HistoryEndpoint:
         self._archive = archive
 
     async def __call__(self, request: Request) -> Response:
-        """`range` is one of 1h, 6h, 24h, 7d, 30d, 90d. Raises BadRequest and StoreUnavailable."""
-        name = request.query_params.get("range", "24h")
+        """`range` is one of 1h, 6h, 24h, 7d, 30d, 90d. `pipeline` leaves the others out.
+
+        Raises BadRequest and StoreUnavailable.
+        """
+        name, pipeline = request.query_params.get("range", "24h"), pipeline_asked(request)
         view = range_named(name)
         cells = await self._archive.cells(view)
+        if pipeline:
+            cells = {start: {pipeline: row[pipeline]} if pipeline in row else {} for start, row in cells.items()}
         if "text/csv" in request.headers.get("accept", "") or request.query_params.get("format") == "csv":
             filename = f'attachment; filename="spillway-{name}.csv"'
             return Response(table(cells), media_type="text/csv", headers={"content-disposition": filename})
         return JSONResponse(history(name, cells))
+
+
+def pipeline_asked(request: Request) -> str | None:
+    """The one that is asked for; None for all of them. Raises BadRequest."""
+    pipeline = request.query_params.get("pipeline") or None
+    if pipeline is not None and pipeline not in PIPELINES:
+        raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}", code="invalid_parameter", param="pipeline")
+    return pipeline
 
 
 def history(name: str, cells: Cells) -> dict[str, Any]:
@@ -54,8 +70,14 @@ def table(cells: Cells) -> str:
     writer.writeheader()
     for start, row in cells.items():
         for pipeline, figures in _figures(row).items():
-            writer.writerow({"at": rfc3339(start), "pipeline": pipeline, **figures, **figures["latency"]})
+            by = _by_server(row[pipeline])
+            writer.writerow({"at": rfc3339(start), "pipeline": pipeline, **figures, **figures["latency"], **by})
     return file.getvalue()
+
+
+def _by_server(one: Cell) -> dict[str, float | None]:
+    times = {"subnet": one.served.get("subnet", Times()), "fallback": one.hosted_times()}
+    return {f"{who}_{name}": seconds for who, of in times.items() for name, seconds in _quantiles(of).items()}
 
 
 def _figures(row: Mapping[str, Cell]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GET /api/redemptions: pages of redemptions, as JSON or as CSV; GET /api/redemptions/deposit."""
+"""GET /api/redemptions: pages of redemptions, as JSON or as CSV; GET /api/redemptions/days and /deposit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from spillway.domain.periods import begin_of, end_of
-from spillway.domain.redemption_table import table
+from spillway.domain.redemption_table import grouped, table
 from spillway.domain.redemptions import LATEST
 from spillway.edge.pages import Page
 from spillway.errors import BadRequest
@@ -37,6 +37,17 @@ def redemptions_page(reports: RedemptionReports, totals: RedemptionTotals) -> Pa
         told = await totals.body(period, sums.total)
         rows = [one.body() for one in found.redemptions]
         return JSONResponse({"redemptions": rows, "totals": told, "after": found.after}, headers=headers)
+
+    return page
+
+
+def days_page(reports: RedemptionReports) -> Page:
+    """GET /api/redemptions/days: what was redeemed on each day of `from` to `to`, as CSV, the newest first."""
+
+    async def page(request: Request) -> Response:
+        sums = await reports.recent_sums(_period(request.query_params), "day")
+        headers = {"content-disposition": 'attachment; filename="spillway-redemptions-by-day.csv"'}
+        return Response(grouped(sums), headers=headers, media_type="text/csv")
 
     return page
 

@@ -53,9 +53,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """Winning tickets that were redeemed: all of a view, each whole day of it or of a week, and the latest."""
+    """Winning tickets that were redeemed: all of a view, each whole day of it or of a week, and the latest.
+
+    `since`: when the first of these days began, in epoch seconds.
+    """
 
     sums: Sums
+    since: int
     days: Mapping[str, Sum]
     latest: Sequence[Redemption]
 
@@ -134,7 +138,7 @@ class Overview:
             sums = await self._redemptions.recent_sums(period)
             whole_days = Period(since=min(since, int(self._epoch()) - WEEK_S) // DAY_S * DAY_S)
             days = await self._redemptions.recent_sums(whole_days, "day")
-            facts.won = Won(sums, days.groups, latest.redemptions)
+            facts.won = Won(sums, whole_days.since, days.groups, latest.redemptions)
 
     async def _deposit(self, facts: Facts) -> None:
         facts.deposit = await self._deposits.report()

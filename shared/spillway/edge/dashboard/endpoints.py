@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from spillway.domain.pipelines import PIPELINES
 from spillway.edge.dashboard.sections import page, sections
+from spillway.edge.history import pipeline_asked
 from spillway.edge.pages import STRICT
-from spillway.errors import BadRequest, Overloaded
+from spillway.errors import Overloaded
 from spillway.services.archive import range_named
 from spillway.services.overview import Overview
 from spillway.services.status import Status
@@ -74,8 +74,6 @@ class Dashboard:
 
 def _asked(request: Request) -> tuple[str, str | None]:
     """The view and pipeline of a link. Raises BadRequest."""
-    view, pipeline = request.query_params.get("range", "24h"), request.query_params.get("pipeline") or None
+    view = request.query_params.get("range", "24h")
     range_named(view)
-    if pipeline is not None and pipeline not in PIPELINES:
-        raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}", code="invalid_parameter", param="pipeline")
-    return view, pipeline
+    return view, pipeline_asked(request)

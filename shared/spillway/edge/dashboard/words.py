@@ -41,6 +41,18 @@ def certain(good: float, of: float) -> str:
     return f"{100 * interval.rate:.1f} % ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
 
 
+def between(good: float, of: float) -> str:
+    """The 95 % interval of a rate alone."""
+    interval = wilson(good, of)
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %" if of else "-"
+
+
+def by_server(one: Cell) -> str:
+    """The times of each hosted provider; its name where there are several."""
+    hosted = {server: of for server, of in sorted(one.served.items()) if server != "subnet"}
+    return "; ".join(times(of) if len(hosted) == 1 else f"{server} {times(of)}" for server, of in hosted.items())
+
+
 def times(of: Times) -> str:
     """Median, 95th and 99th percentile, in seconds."""
     return " / ".join(f"{of.quantile(q) or 0.0:.1f}" for q in (0.5, 0.95, 0.99))
@@ -70,6 +82,11 @@ def ago(passed_s: float) -> str:
 def clock(at: float) -> str:
     """UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(at: float) -> str:
+    """The day in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def cause(word: str) -> str:

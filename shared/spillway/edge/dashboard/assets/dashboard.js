@@ -22,13 +22,15 @@ source.addEventListener("section", (event) => {
   if (part.contains(document.activeElement)) return void later.set(id, html);
   show(part, html);
 });
-document.addEventListener("focusout", ({ relatedTarget }) => {
+// Focus has gone on only after the event; where the whole window was left, it has not.
+document.addEventListener("focusout", () => setTimeout(showLater));
+
+function showLater() {
   for (const [id, html] of later) {
     const part = document.getElementById(id);
-    if (part.contains(relatedTarget)) continue;
-    show(part, html);
+    if (!part.contains(document.activeElement)) show(part, html);
   }
-});
+}
 
 function show(part, html) {
   later.delete(part.id);
