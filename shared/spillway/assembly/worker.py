@@ -39,15 +39,17 @@ from spillway.settings import Settings
 log = logging.getLogger("spillway")
 
 SETTLE_S = 8.0
-SWEEP_EVERY_S = 60.0
+SWEEP_EVERY_S, REMIND_EVERY_S = 60.0, 15.0
+"""The second is for jobs of processes that have died, whose leases end at any time."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkSide:
-    """A worker, and the sweep that finds what was forgotten."""
+    """A worker, the sweep that finds what was forgotten, and the part of it that finds jobs."""
 
     worker: Worker
     sweeping: Sweeping
+    reminding: Sweeping
 
     async def beside(self, queue: LocalQueue) -> None:
         """Work and sweep for as long as the front door of this process is open."""
@@ -56,7 +58,10 @@ class WorkSide:
                 tasks.create_task(queue.run(self.worker.work))
                 while True:
                     await self.sweeping.sweep()
-                    await asyncio.sleep(SWEEP_EVERY_S)
+                    for _ in range(int(SWEEP_EVERY_S / REMIND_EVERY_S) - 1):
+                        await asyncio.sleep(REMIND_EVERY_S)
+                        await self.reminding.sweep()
+                    await asyncio.sleep(REMIND_EVERY_S)
 
 
 def work_side(
@@ -87,15 +92,17 @@ def work_side(
     desk = Desk(side.jobs, side.queue, side.files, side.deliveries, cache(partial(_claims, side.jobs, lease_s)))
     terms = Terms(settings.keep_inputs_s, settings.keep_results_s)
     retention = Retention(side.jobs, side.files, own.artifacts, terms, epoch=time.time)
+    jobs = {"jobs": partial(remind, side.jobs, side.queue, epoch=time.time)}
     sweeping = Sweeping(
         {
-            "jobs": partial(remind, side.jobs, side.queue, epoch=time.time),
+            **jobs,
             "webhooks": side.deliveries.sweep,
             "retention": retention.sweep,
             "idempotency": side.idempotency.sweep,
         }
     )
-    return WorkSide(Worker(desk, running, epoch=time.time, lease_s=lease_s, renew_s=renew_s), sweeping)
+    worker = Worker(desk, running, epoch=time.time, lease_s=lease_s, renew_s=renew_s)
+    return WorkSide(worker, sweeping, Sweeping(jobs))
 
 
 def _claims(jobs: Jobs, lease_s: float) -> Claims:

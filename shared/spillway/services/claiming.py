@@ -38,6 +38,10 @@ class Claims:
             limit = CROWD
         raise Conflict(f"other workers take the jobs of {lane} faster")
 
+    def holds(self, job: Job) -> bool:
+        """Whether this worker has it."""
+        return job.lease is not None and job.lease.holder == self._holder
+
     async def _take(self, job: Job) -> Job | None:
         held = claimed(job, self._holder, self._epoch(), self._lease_s)
         try:

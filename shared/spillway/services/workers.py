@@ -33,6 +33,8 @@ log = logging.getLogger("spillway")
 HAND_BACK_S = 5.0
 """Of the ten seconds that a process has to stop."""
 STORE_PAUSE_S = 5.0
+LEASE_MARGIN_S = 0.1
+"""So much later than a lease's end is looked whether it has ended."""
 NEAR_S = 20.0
 """A job that may be tried again this soon is waited for by who had it; later ones are told of by a sweep."""
 
@@ -57,7 +59,7 @@ class Worker:
         self._desk, self._running, self._epoch = desk, running, epoch
         self._lease_s, self._renew_s = lease_s, renew_s
         self._at_work: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def busy(self) -> int:
@@ -67,17 +69,37 @@ class Worker:
     async def work(self, lane: str, job_id: str) -> None:
         """One job is due in a lane: take up the lane's first, whichever it is, and run it to where it can go.
 
-        Raises Conflict and StoreUnavailable where none could be taken up.
+        Where there is none, the word may have come again because the worker that had `job_id` has died: then that job
+        is taken up when its lease ends. Raises Conflict and StoreUnavailable where none could be taken up.
         """
-        while not self._stopping and (job := await self._desk.claims().take(lane)):
-            left = await self._have(job)
+        if not await self._turn(lane) and await self._lease_ends(job_id):
+            await self._turn(lane)
+
+    async def _turn(self, lane: str) -> bool:
+        """Whether there was a job to take up; it is run to where it can go."""
+        took = False
+        while not self._stopping.is_set() and (job := await self._desk.claims().take(lane)):
+            took, left = True, await self._have(job)
             if left is None or left.over or left.not_before - self._epoch() > NEAR_S:
-                return
+                break
             await asyncio.sleep(max(0.0, left.not_before - self._epoch()))
+        return took
+
+    async def _lease_ends(self, job_id: str) -> bool:
+        """Whether another worker lets the lease end under which it has a job."""
+        held = await self._desk.jobs.find(job_id)
+        if held is None or held.lease is None or held.over or self._desk.claims().holds(held):
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(held.lease.until - self._epoch(), self._lease_s) + LEASE_MARGIN_S):
+                await self._stopping.wait()
+                return False
+        found = await self._desk.jobs.find(job_id)
+        return found is not None and found.claimable(self._epoch())
 
     async def stop(self) -> None:
         """Take up nothing more, and hand back what is in hand; bounded in time."""
-        self._stopping = True
+        self._stopping.set()
         for task in list(self._at_work):
             task.cancel()
         if self._at_work:

@@ -288,6 +288,36 @@ async def test_what_was_handed_back_is_taken_up_at_once_by_another() -> None:
     assert (ended.status, ended.deaths, ended.failures) == ("succeeded", 0, 0)
 
 
+@pytest.mark.parametrize("lives", [False, True])
+async def test_a_word_that_comes_again_waits_until_a_dead_workers_lease_ends(lives: bool) -> None:
+    """A worker that lives renews its lease meanwhile, and keeps its job."""
+    scene = Scene(succeed)
+    job = await scene.add()
+    claimed = job_steps.claimed(job, "worker-2", scene.clock(), 0.3)
+    held = job_steps.started(claimed, scene.clock(), "subnet")
+    for step in (claimed, held):
+        await scene.jobs.save(step)
+    working = asyncio.create_task(scene.worker.work(LANE, job.id))
+    await asyncio.sleep(0.05)
+    if lives:
+        await scene.jobs.save(job_steps.renewed(held, scene.clock(), 30.0))
+    await asyncio.wait_for(working, 5.0)
+    taken_up = [] if lives else ["lost", "started", "done"]
+    assert causes(await scene.now(job)) == ["accepted", "started", *taken_up]
+
+
+async def test_who_waits_for_a_lease_to_end_holds_no_stop_up() -> None:
+    scene = Scene(succeed)
+    job = await scene.add()
+    await scene.jobs.save(job_steps.claimed(job, "worker-2", scene.clock(), 30.0))
+    working = asyncio.create_task(scene.worker.work(LANE, job.id))
+    await asyncio.sleep(0.05)
+    assert not working.done()
+    await scene.worker.stop()
+    await asyncio.wait_for(working, 2.0)
+    assert scene.runs.ran == []
+
+
 async def test_who_has_a_thousand_jobs_does_not_starve_another() -> None:
     scene = Scene(succeed)
     for _ in range(1000):
