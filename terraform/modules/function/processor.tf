@@ -1,5 +1,5 @@
 # The processor between requests. The Cloud Functions API has no field for it, the Cloud Run service beneath it has:
-# docs/decisions/0009-cloud-run-functions.md. A plan warns where it is missing (checks.tf).
+# docs/decisions/0007-cloud-run-functions.md. A plan warns where it is missing (checks.tf).
 
 resource "terraform_data" "cpu_between_requests" {
   count = var.cpu_between_requests ? 1 : 0
