@@ -135,9 +135,11 @@ class Overview:
         period = Period(since=since - since % HOUR_S)
         latest = await self._redemptions.page(Period(), None, LATEST_SHOWN)
         if latest.redemptions:
-            sums = await self._redemptions.recent_sums(period)
             whole_days = Period(since=min(since, int(self._epoch()) - WEEK_S) // DAY_S * DAY_S)
             days = await self._redemptions.recent_sums(whole_days, "day")
+            # Long views are summed once: their first day counts whole.
+            long = facts.view.span_s >= WEEK_S
+            sums = days if long else await self._redemptions.recent_sums(period)
             facts.won = Won(sums, whole_days.since, days.groups, latest.redemptions)
 
     async def _deposit(self, facts: Facts) -> None:
