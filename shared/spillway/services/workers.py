@@ -33,8 +33,8 @@ log = logging.getLogger("spillway")
 HAND_BACK_S = 5.0
 """Of the ten seconds that a process has to stop."""
 STORE_PAUSE_S = 5.0
-LEASE_MARGIN_S = 0.1
-"""So much later than a lease's end is looked whether it has ended."""
+LEASE_LOOK_S, LEASE_MARGIN_S = 1.0, 0.1
+"""Between two looks at a lease of another worker; and so long after its end it counts as ended."""
 NEAR_S = 20.0
 """A job that may be tried again this soon is waited for by who had it; later ones are told of by a sweep."""
 
@@ -90,11 +90,13 @@ class Worker:
         held = await self._desk.jobs.find(job_id)
         if held is None or held.lease is None or held.over or self._desk.claims().holds(held):
             return False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(held.lease.until - self._epoch(), self._lease_s) + LEASE_MARGIN_S):
-                await self._stopping.wait()
-                return False
-        found = await self._desk.jobs.find(job_id)
+        found: Job | None = held
+        while found and found.lease == held.lease and not found.claimable(self._epoch() - LEASE_MARGIN_S):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEASE_LOOK_S):
+                    await self._stopping.wait()
+                    return False
+            found = await self._desk.jobs.find(job_id)
         return found is not None and found.claimable(self._epoch())
 
     async def stop(self) -> None:
