@@ -9,8 +9,8 @@ from spillway.domain.redemptions import Redemption
 
 COLUMNS = (
     "chain_id", "tx_hash", "log_index", "block_number", "timestamp", "sender", "recipient", "recipient_name",
-    "amount_wei", "face_value_wei", "win_prob", "expected_value_wei", "round", "gas_paid_wei", "eth_usd", "amount_usd",
-    "status",
+    "amount_wei", "face_value_wei", "win_prob", "win_chance", "expected_value_wei", "round", "gas_paid_wei", "eth_usd",
+    "amount_usd", "status",
 )  # fmt: skip
 
 

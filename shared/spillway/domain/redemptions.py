@@ -91,7 +91,10 @@ class Redemption:
         return replace(self, revision=self.revision + 1, **values)
 
     def body(self) -> dict[str, Any]:
-        """As it is reported: wei and probabilities as decimal strings, times after RFC 3339."""
+        """As it is reported: wei and probabilities as decimal strings, times after RFC 3339.
+
+        `win_prob` is the contract's own number, in parts of 2^256 - 1; `win_chance` the same from 0 to 1.
+        """
         told = self.decorations
         return {
             "chain_id": self.chain_id,
@@ -104,8 +107,8 @@ class Redemption:
             "recipient": self.recipient,
             "amount_wei": str(self.amount_wei),
             "face_value_wei": str(self.face_value_wei),
-            "win_prob": probability(self.win_prob),
-            "win_prob_uint256": str(self.win_prob),
+            "win_prob": str(self.win_prob),
+            "win_chance": probability(self.win_prob),
             "expected_value_wei": str(self.expected_value_wei),
             "round": self.round,
             "status": self.status,
@@ -124,7 +127,7 @@ def read_redemption(body: Mapping[str, Any]) -> Redemption:
     return Redemption(
         body["chain_id"], body["tx_hash"], body["log_index"], body["block_number"], body["block_hash"],
         epoch_seconds(body["timestamp"]), body["sender"], body["recipient"], int(body["amount_wei"]),
-        int(body["face_value_wei"]), int(body["win_prob_uint256"]), body["round"], body["status"], body["revision"],
+        int(body["face_value_wei"]), int(body["win_prob"]), body["round"], body["status"], body["revision"],
         Decorations(body["recipient_name"], None if gas is None else int(gas), body["eth_usd"]),
     )  # fmt: skip
 

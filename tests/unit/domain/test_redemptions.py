@@ -19,7 +19,7 @@ UINT = st.integers(0, CERTAIN)
 def test_report_holds_strings_where_numbers_would_lose_digits() -> None:
     body = PLAIN.body()
     assert (body["amount_wei"], body["face_value_wei"]) == (str(FACE // 2), str(FACE))
-    assert (body["win_prob"], body["win_prob_uint256"]) == ("0.001", str(CERTAIN // 1000))
+    assert (body["win_prob"], body["win_chance"]) == (str(CERTAIN // 1000), "0.001")
     assert (body["timestamp"], body["status"]) == ("2023-11-14T22:13:20Z", "final")
     assert body["missing"] == ["recipient_name", "gas_paid_wei", "eth_usd"]
 
