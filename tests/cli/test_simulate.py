@@ -211,12 +211,8 @@ def test_stopped_command_leaves_no_process_behind(tmp_path: Path, sent: signal.S
     for file in files:
         file.write_text(SHORT.format(name=file.stem, rate=1).replace("seconds = 300", "seconds = 1e7"))
     # A test run that was begun in the background may ignore Ctrl-C, and what it starts would do so too.
-    command = subprocess.Popen(
-        [SPILLWAY, "simulate", *files],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    line = ["env", "--default-signal=INT", SPILLWAY, "simulate", *files]
+    command = subprocess.Popen(line, stderr=subprocess.PIPE, start_new_session=True)
     time.sleep(3)
     command.send_signal(sent)
     _, complaint = command.communicate(timeout=10)
