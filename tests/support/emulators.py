@@ -46,9 +46,12 @@ def firestore_emulator() -> Iterator[str]:
     yield from _address(FIRESTORE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pubsub_emulator() -> Iterator[str]:
-    """Its host and port. CI has it; elsewhere tests without it are skipped."""
+    """Its host and port. CI has it; elsewhere tests without it are skipped.
+
+    Each module has one of its own: after some dead letters and servers that are gone, it delivers no more of them.
+    """
     yield from _address(PUBSUB)
 
 

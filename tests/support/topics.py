@@ -1,10 +1,12 @@
 """Topics of the Pub/Sub emulator as Terraform makes them in production, and what was said in them."""
 
 import uuid
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import grpc
+from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
@@ -16,6 +18,7 @@ class Topics:
 
     def __init__(self, address: str):
         self.project = f"test-{uuid.uuid4().hex[:12]}"
+        self._made: list[str] = []
         self._publisher = PublisherAsyncClient(
             transport=PublisherGrpcAsyncIOTransport(channel=grpc.aio.insecure_channel(address))
         )
@@ -29,6 +32,10 @@ class Topics:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What pushes to a server that is gone would keep the emulator busy for the tests that follow.
+        for subscription in self._made:
+            with suppress(GoogleAPIError):
+                await self._subscriber.delete_subscription(subscription=subscription)
         await self._publisher.transport.close()
         await self._subscriber.transport.close()
 
@@ -47,6 +54,7 @@ class Topics:
             subscription["dead_letter_policy"] = {"dead_letter_topic": dead_topic, "max_delivery_attempts": 5}
             subscription["retry_policy"] = {"minimum_backoff": {"seconds": 0}, "maximum_backoff": {"seconds": 1}}
         await self._subscriber.create_subscription(request=subscription)
+        self._made.append(subscription["name"])
 
     async def said(self, topic: str, count: int) -> list[PubsubMessage]:
         """The next messages of a topic, acknowledged; waits for so many."""
