@@ -124,8 +124,7 @@ async def test_jobs_go_all_the_way_whatever_pubsub_does_with_its_messages(tmp_pa
     subnet = SubnetGateway(slots=4, service={"text-to-image": Service(0.1)}, refusal_s=0.05)
     async with cloud(tmp_path, pubsub_host, subnet) as there:
         early = [await there.submit() for _ in range(2)]
-        # Nobody listens: what is said now goes to the dead letters, and a sweep says it again.
-        await there.topics.said(f"{TOPIC}-dead", 2)
+        # Nobody listens: a sweep says again what is said now.
         async with started(there):
             swept = await there.client.post(there.worker, json=SWEEP)
             assert (swept.status_code, swept.json()["problems"]) == (200, [])
@@ -136,8 +135,6 @@ async def test_jobs_go_all_the_way_whatever_pubsub_does_with_its_messages(tmp_pa
             for job_id in ids:
                 job = await there.until(job_id, "succeeded")
                 assert (job.served_by, job.deaths, job.failures) == ("subnet", 0, 0)
-            [poison] = await there.topics.said(f"{TOPIC}-dead", 1)
-            assert poison.data == b"\xff no JSON"
         served = [one for one in subnet.requests if one.path == "/text-to-image" and one.status == 200]
         assert len(served) == 6
 
