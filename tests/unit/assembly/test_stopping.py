@@ -39,6 +39,8 @@ def process() -> Iterator[Process]:
     made = Process()
     before = signal.signal(signal.SIGTERM, made.server)
     yield made
+    # Left to the garbage collector, it would put its handler's predecessor back in the middle of another test.
+    made.leaving._signals.close()
     signal.signal(signal.SIGTERM, before)
 
 
