@@ -50,7 +50,7 @@ def firestore_emulator() -> Iterator[str]:
 def pubsub_emulator() -> Iterator[str]:
     """Its host and port. CI has it; elsewhere tests without it are skipped.
 
-    Each module has one of its own: after some dead letters and servers that are gone, it delivers no more of them.
+    Each module has one of its own, so that what one leaves behind keeps no other waiting.
     """
     yield from _address(PUBSUB)
 
