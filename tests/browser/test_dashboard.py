@@ -23,21 +23,10 @@ from spillway.domain.redemptions import Decorations
 from spillway.domain.trail import Trail
 from spillway.ports.redemptions import Cursor
 from support.browser import DESKTOP, PHONE, findings, tab
-from support.front_door import command
+from support.front_door import command, hosted_pictures
 from support.redemptions import block_hash, finding, made
 from support.tickets import SENDER
 
-ROUTES = """
-[providers.hosted]
-kind = "openai"
-base_url = "{hosted}/v1"
-[[routes]]
-pipeline = "text-to-image"
-[[routes.fallbacks]]
-provider = "hosted"
-model = "dall-e-3"
-usd_per_job = 0.04
-"""
 EVIL = "<img src=x onerror=document.title='robbed'>"
 # Says so when the server has sent figures that the part under the cursor does not show yet.
 TELL_OF_NEWS = """() => {
@@ -62,13 +51,12 @@ def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("dashboard")
     hosted = OpenAiApi(service_s=0.05)
     with background(hosted):
-        (directory / "routes.toml").write_text(ROUTES.format(hosted=hosted.url))
         # Playwright has an event loop of its own in this thread.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(lambda: asyncio.run(redeem(directory / "state.db"))).result()
         with command(
             SPILLWAY_SUBNET_URL=subnet.url,
-            SPILLWAY_ROUTES=str(directory / "routes.toml"),
+            SPILLWAY_ROUTES=hosted_pictures(directory, hosted.url),
             SPILLWAY_ARTIFACTS=f"file://{directory / 'artifacts'}",
             SPILLWAY_STATE=f"sqlite:///{directory / 'state.db'}",
             SPILLWAY_FALLBACK_USD_PER_DAY="5",

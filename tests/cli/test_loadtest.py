@@ -11,7 +11,7 @@ import pytest
 
 from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
-from support.front_door import command, free_port
+from support.front_door import command, free_port, hosted_pictures
 
 pytestmark = pytest.mark.alone
 
@@ -26,17 +26,6 @@ warm_up = 0.3
 beyond = {beyond}
 rise = {{ rate = {rate}, factor = 1.5, steps = 4, seconds = {seconds}, ramp = 0.3 }}
 pipeline = [{{ name = "text-to-image" }}]
-"""
-ROUTES = """
-[providers.hosted]
-kind = "openai"
-base_url = "{hosted}/v1"
-[[routes]]
-pipeline = "text-to-image"
-[[routes.fallbacks]]
-provider = "hosted"
-model = "dall-e-3"
-usd_per_job = 0.04
 """
 
 
@@ -90,12 +79,10 @@ def test_a_known_capacity_is_found_within_a_tenth(subnet: SubnetGateway, tmp_pat
 def test_behind_the_front_door_nobody_fails_and_shares_and_cost_are_told(tmp_path: Path) -> None:
     subnet = SubnetGateway(slots=SLOTS, service={"text-to-image": SLOW}, refusal_s=0.3)
     hosted = OpenAiApi(service_s=0.1)
-    routes = tmp_path / "routes.toml"
     with background(subnet), background(hosted):
-        routes.write_text(ROUTES.format(hosted=hosted.url))
         env = {
             "SPILLWAY_SUBNET_URL": subnet.url,
-            "SPILLWAY_ROUTES": str(routes),
+            "SPILLWAY_ROUTES": hosted_pictures(tmp_path, hosted.url),
             "SPILLWAY_ARTIFACTS": f"file://{tmp_path / 'artifacts'}",
         }
         with command(**env) as url:

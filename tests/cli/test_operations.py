@@ -13,21 +13,10 @@ import pytest
 
 from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
-from support.front_door import command
+from support.front_door import command, hosted_pictures
 
 SPILLWAY = Path(sys.executable).with_name("spillway")
 QUICK = {"text-to-image": Service(0.05)}
-ROUTES = """
-[providers.hosted]
-kind = "openai"
-base_url = "{url}/v1"
-[[routes]]
-pipeline = "text-to-image"
-[[routes.fallbacks]]
-provider = "hosted"
-model = "dall-e-3"
-usd_per_job = 0.04
-"""
 FOLLOWED_S = 20.0
 
 
@@ -64,15 +53,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = tmp_path_factory.mktemp("operations")
     subnet, hosted = SubnetGateway(slots=4, service=QUICK), OpenAiApi(service_s=0.05)
     state = f"sqlite:///{folder}/state.db"
-    with background(subnet), background(hosted):
-        (folder / "routes.toml").write_text(ROUTES.format(url=hosted.url))
-        with command(
+    with (
+        background(subnet),
+        background(hosted),
+        command(
             SPILLWAY_SUBNET_URL=subnet.url,
-            SPILLWAY_ROUTES=str(folder / "routes.toml"),
+            SPILLWAY_ROUTES=hosted_pictures(folder, hosted.url),
             SPILLWAY_STATE=state,
             SPILLWAY_ARTIFACTS=f"file://{folder}/artifacts",
-        ) as url:
-            yield Deployment(url, state)
+        ) as url,
+    ):
+        yield Deployment(url, state)
 
 
 def served_by(name: str) -> Callable[[httpx.Response], bool]:

@@ -1,9 +1,7 @@
 """Every error of the HTTP stack has an outcome, and the right one."""
 
 import asyncio
-import inspect
 import ssl
-from collections.abc import Iterator
 from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Any
@@ -14,28 +12,11 @@ import pytest
 
 from spillway.adapters.http import HttpPool, headers, overflow, translated
 from spillway.errors import BrokenAnswer, Overflow, TooSlow, Unreachable
+from support.library_errors import errors_of, instance
 
 KEY: Any = SimpleNamespace(host="h", port=1, ssl=True, is_ssl=True)
 INFO: Any = SimpleNamespace(real_url="http://h", method="POST", url="http://h", headers={})
-
-
-def instance(error: type[BaseException]) -> BaseException:
-    """One of each, with whatever its constructor asks for."""
-    for arguments in (("x",), (KEY, OSError(1, "x")), (KEY, ssl.SSLCertVerificationError()), (INFO, ()), (0, "a", "b")):
-        try:
-            return error(*arguments)
-        except TypeError:
-            continue
-    return error.__new__(error)
-
-
-def errors_of(module: Any, base: type[BaseException]) -> Iterator[type[BaseException]]:
-    for name in dir(module):
-        found = getattr(module, name)
-        if inspect.isclass(found) and issubclass(found, base) and not issubclass(found, Warning):
-            yield found
-
-
+ARGUMENTS: Any = (("x",), (KEY, OSError(1, "x")), (KEY, ssl.SSLCertVerificationError()), (INFO, ()), (0, "a", "b"))
 ALL = sorted(
     {
         *errors_of(aiohttp, aiohttp.ClientError),
@@ -51,7 +32,7 @@ ALL = sorted(
 @pytest.mark.parametrize("error", ALL, ids=lambda error: f"{error.__module__}.{error.__name__}")
 def test_every_error_becomes_an_overflow(error: type[BaseException]) -> None:
     with pytest.raises(Overflow), translated("subnet"):
-        raise instance(error)
+        raise instance(error, *ARGUMENTS)
 
 
 NOT_ARRIVED = {
@@ -65,7 +46,7 @@ NOT_ARRIVED = {
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: f"{error.__module__}.{error.__name__}")
 def test_only_a_connection_never_made_proves_that_nothing_arrived(error: type[BaseException]) -> None:
-    outcome = overflow(instance(error), "subnet")
+    outcome = overflow(instance(error, *ARGUMENTS), "subnet")
     assert (isinstance(outcome, Unreachable) and not outcome.arrived) <= (error.__name__ in NOT_ARRIVED)
 
 

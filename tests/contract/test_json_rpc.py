@@ -1,9 +1,7 @@
 """Every error of a node and of the libraries towards it has a meaning, and secrets are in none."""
 
 import asyncio
-import inspect
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,27 +13,11 @@ from simulator import ChainNode, Fault
 from spillway.adapters.json_rpc import LOGS, Node, translated
 from spillway.errors import ChainError, ChainTooMuch, ChainUnavailable, ChainWrong
 from support.front_door import free_port
+from support.library_errors import errors_of, instance
 
 KEY: Any = SimpleNamespace(host="h", port=1, ssl=True, is_ssl=True)
 INFO: Any = SimpleNamespace(real_url="http://h/s3cret", method="POST", url="http://h/s3cret", headers={})
-
-
-def instance(error: type[BaseException]) -> BaseException:
-    for arguments in (("x",), (KEY, OSError(1, "x")), (INFO, ()), ("x", "x", 1), (0, "a", "b")):
-        try:
-            return error(*arguments)
-        except (TypeError, AttributeError):
-            continue
-    return error.__new__(error)
-
-
-def errors_of(module: Any, base: type[BaseException]) -> Iterator[type[BaseException]]:
-    for name in dir(module):
-        found = getattr(module, name)
-        if inspect.isclass(found) and issubclass(found, base) and not issubclass(found, Warning):
-            yield found
-
-
+ARGUMENTS: Any = (("x",), (KEY, OSError(1, "x")), (INFO, ()), ("x", "x", 1), (0, "a", "b"))
 ALL = sorted(
     {
         *errors_of(aiohttp, aiohttp.ClientError),
@@ -52,7 +34,7 @@ ALL = sorted(
 @pytest.mark.parametrize("error", ALL, ids=lambda error: f"{error.__module__}.{error.__name__}")
 def test_every_error_of_the_libraries_is_translated(error: type[BaseException]) -> None:
     with pytest.raises(ChainError) as caught, translated("node", logs=True):
-        raise instance(error)
+        raise instance(error, *ARGUMENTS)
     assert "s3cret" not in str(caught.value)
 
 

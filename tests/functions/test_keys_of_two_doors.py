@@ -15,18 +15,10 @@ import pytest
 
 from simulator import OpenAiApi, SubnetGateway, background
 from spillway.domain.rates import HOLD_S
-from support.front_door import command
+from support.front_door import command, hosted_pictures
 
 SPILLWAY = Path(sys.executable).with_name("spillway")
 PICTURE = {"prompt": "a cat"}
-ROUTES = """
-[providers.hosted]
-kind = "openai"
-base_url = "{url}/v1"
-[[routes]]
-pipeline = "text-to-image"
-fallbacks = [{{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }}]
-"""
 HOSTED = {"x-spillway-prefer": "fallback-only"}
 
 
@@ -35,13 +27,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     directory = tmp_path_factory.mktemp("keys")
     subnet, hosted = SubnetGateway(slots=64, time_scale=0.001), OpenAiApi(service_s=0.001)
     with background(subnet, hosted):
-        (directory / "routes.toml").write_text(ROUTES.format(url=hosted.url))
         yield {
             "SPILLWAY_AUTH": "keys",
             "SPILLWAY_STATE": f"sqlite:///{directory}/state.db",
             "SPILLWAY_ARTIFACTS": f"file://{directory}/artifacts",
             "SPILLWAY_SUBNET_URL": subnet.url,
-            "SPILLWAY_ROUTES": f"{directory}/routes.toml",
+            "SPILLWAY_ROUTES": hosted_pictures(directory, hosted.url),
         }
 
 

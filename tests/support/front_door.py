@@ -71,6 +71,20 @@ def command(*args: str, **env: str) -> Iterator[str]:
         process.wait(15)
 
 
+def hosted_pictures(folder: Path, url: str) -> str:
+    """Write a routes file whose fallback for pictures is an OpenAI-compatible provider; gives its path."""
+    routes = folder / "routes.toml"
+    routes.write_text(f"""
+        [providers.hosted]
+        kind = "openai"
+        base_url = "{url}/v1"
+        [[routes]]
+        pipeline = "text-to-image"
+        fallbacks = [{{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }}]
+    """)
+    return str(routes)
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:

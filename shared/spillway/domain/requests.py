@@ -39,6 +39,23 @@ class Payload(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class JsonPayload:
+    """A payload that is in memory."""
+
+    data: bytes
+    content_type: str = "application/json"
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def content(self) -> bytes:
+        """All of it."""
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
 class InferenceRequest:
     """One job: `model` is the subnet's model id and never empty, `params` are the typed fields of the request.
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.types import Message
 
-from spillway.edge.bodies import Body, Multipart, is_multipart
+from spillway.edge.bodies import Body
 from spillway.edge.exchanges import Exchange
+from spillway.edge.multipart import Multipart, is_multipart
 from spillway.edge.replies import Family, answer_headers, send_fault
 from spillway.services.idempotency import Answer, Claim, Idempotency
 

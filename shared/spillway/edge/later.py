@@ -5,8 +5,8 @@ import io
 from pydantic_core import from_json, to_json
 
 from spillway.domain.jobs import Family as JobFamily
-from spillway.domain.requests import InferenceRequest, Terms
-from spillway.edge.bodies import Body, WholePayload
+from spillway.domain.requests import InferenceRequest, JsonPayload, Terms
+from spillway.edge.bodies import Body
 from spillway.edge.exchanges import Exchange
 from spillway.edge.replies import Family, answer_headers, send_bytes
 from spillway.errors import BadRequest
@@ -38,15 +38,15 @@ class Later:
         await send_bytes(exchange.send, 202, to_json(await self._views.now(job)), b"application/json", headers)
 
 
-def _whole(payload: WholePayload) -> WholePayload:
+def _whole(payload: JsonPayload) -> JsonPayload:
     """A job's answer is given whole, however it was asked for."""
     given = from_json(payload.data)
-    return WholePayload(to_json({**given, "stream": False})) if given.get("stream") else payload
+    return JsonPayload(to_json({**given, "stream": False})) if given.get("stream") else payload
 
 
 def _order(exchange: Exchange, request: InferenceRequest, terms: Terms, body: Body, family: JobFamily) -> Order:
     """JSON is kept as the subnet is to get it, an upload as it came."""
     payload, url = request.payload, exchange.headers.get("webhook-url")
-    if isinstance(payload, WholePayload):
+    if isinstance(payload, JsonPayload):
         return Order(request, terms, family, io.BytesIO(_whole(payload).data), payload.content_type, url)
     return Order(request, terms, family, body.open(), exchange.headers["content-type"], url)

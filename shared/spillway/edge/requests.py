@@ -11,8 +11,9 @@ from starlette.datastructures import Headers
 
 from spillway.domain.callers import Caller
 from spillway.domain.pipelines import Pipeline
-from spillway.domain.requests import InferenceRequest, Prefer, Terms
-from spillway.edge.bodies import Body, Multipart, PlacedUpload, WholePayload, is_multipart
+from spillway.domain.requests import InferenceRequest, JsonPayload, Prefer, Terms
+from spillway.edge.bodies import Body
+from spillway.edge.multipart import Multipart, PlacedUpload, is_multipart
 from spillway.edge.parameters import FILES, check_fields
 from spillway.errors import BadRequest
 
@@ -68,7 +69,7 @@ def json_request(pipeline: Pipeline, given: dict[str, Any], body: Body | None = 
     if params.get(pipeline.model_field) != model:
         added[pipeline.model_field] = model
     data = body.all() if body and not added else to_json({**given, **added})
-    return InferenceRequest(pipeline, model, {**params, **added}, WholePayload(data))
+    return InferenceRequest(pipeline, model, {**params, **added}, JsonPayload(data))
 
 
 def _form_request(pipeline: Pipeline, content_type: str, body: Body) -> InferenceRequest:

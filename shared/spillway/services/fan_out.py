@@ -9,11 +9,11 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from spillway.domain.outcomes import kind_of
-from spillway.domain.requests import InferenceRequest, Terms
+from spillway.domain.requests import InferenceRequest, JsonPayload, Terms
 from spillway.ports import Result, Served
 from spillway.services.backends import Backends
 from spillway.services.generation import Generation
@@ -90,23 +90,6 @@ class _Deaf:
 
     def record(self, served: Served) -> None:
         """Leave it."""
-
-
-@dataclass(frozen=True, slots=True)
-class JsonPayload:
-    """The payload of a part."""
-
-    data: bytes
-    content_type: str = "application/json"
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.data)
-
-    def content(self) -> bytes:
-        """All of it."""
-        return self.data
 
 
 def may_split(request: InferenceRequest, terms: Terms, backends: Backends) -> bool:
