@@ -209,7 +209,7 @@ def test_help_names_every_option() -> None:
 def test_stopped_command_leaves_no_process_behind(tmp_path: Path, sent: signal.Signals) -> None:
     files = [tmp_path / f"{name}.toml" for name in "abc"]
     for file in files:
-        file.write_text(SHORT.format(name=file.stem, rate=1).replace("seconds = 300", "seconds = 1e7"))
+        file.write_text(SHORT.format(name=file.stem, rate=1).replace("seconds = 300", "seconds = 5e6"))
     # A test run that was begun in the background may ignore Ctrl-C, and what it starts would do so too.
     line = ["env", "--default-signal=INT", SPILLWAY, "simulate", *files]
     command = subprocess.Popen(line, stderr=subprocess.PIPE, start_new_session=True)

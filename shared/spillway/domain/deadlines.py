@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+WAIT_PART = 0.5
+"""The part of the time that is left which a request may spend waiting for a slot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spillway.domain.deadlines import Deadline, share
+from spillway.domain.deadlines import WAIT_PART, Deadline, share
 from spillway.domain.outcomes import how_it_ended, kind_of
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Fallback
@@ -15,9 +15,6 @@ from spillway.services.backends import Backends
 from spillway.services.gate import Entry, Gate
 from spillway.services.patience import enter_patiently
 from spillway.services.spending import Reservation
-
-WAIT_PART = 0.5
-"""The part of the time that is left which a request may spend waiting for a slot."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ def consult(load: PipelineLoad, lucks: Iterable[Luck]) -> tuple[int, float]:
             subnet += 1
             waited_s += service_s
         else:
-            waited_s += hosted.run(agenda, _nothing)
+            waited_s += min(hosted.run(agenda, _nothing), load.deadline_s)
     return subnet, hosted.jobs * load.fallback.usd_per_job + waited_s * load.prices.per_second
 
 
@@ -32,7 +32,8 @@ def _service_s(load: PipelineLoad, luck: Luck) -> float | None:
     """How long the job holds a slot; None where it would bring nothing."""
     kinds = {window.kind for window in faults_of(load, luck, luck.at)}
     service_s = luck.service_s * (SLOWER if "slow" in kinds else 1.0)
-    if kinds - {"slow"} or _lost(load, luck, luck.at + service_s):
+    late = service_s > load.deadline_s
+    if late or kinds - {"slow"} or _lost(load, luck, luck.at + service_s):
         return None
     return service_s
 

@@ -1,6 +1,8 @@
 """Plays a scenario: every pipeline with its own controllers, beside the oracle."""
 
 import bisect
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -61,36 +63,38 @@ def _figures(load: PipelineLoad, world: World, lucks: list[Luck], seconds: float
         refused_per_success=tally.refused / successes,
         doomed_attempts=tally.doomed,
         doomed_per_success=tally.doomed / successes,
-        latency_p50=_quantile(latencies, 0.50),
-        latency_p95=_quantile(latencies, 0.95),
-        latency_p99=_quantile(latencies, 0.99),
+        latency_p50=quantile(latencies, 0.50),
+        latency_p95=quantile(latencies, 0.95),
+        latency_p99=quantile(latencies, 0.99),
         fallback_usd=fallback_usd,
         warm_usd=warm_usd,
         cost_usd=fallback_usd + warm_usd + prices.per_try * tally.doomed + prices.per_second * tally.waited_s,
         oracle_usd=oracle_usd,
-        recovery_seconds=max(_recoveries(load, tally.proven), default=None),
+        recovery_seconds=max(_recoveries(load, tally.proven, seconds), default=None),
     )
 
 
-def _quantile(ordered: list[float], q: float) -> float:
-    """Nearest rank; 0 where there was no request."""
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0.0
+def quantile(ordered: list[float], q: float) -> float:
+    """Nearest rank: the least that so many are not above; 0 where there was no request."""
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else 0.0
 
 
-def _recoveries(load: PipelineLoad, proven: list[float]) -> Iterator[float]:
-    """From each breakdown's end to the start of the first try that served a user again, in seconds."""
-    tries = sorted(proven)
-    for end in _breakdowns(load):
-        place = bisect.bisect_left(tries, end)
-        if place < len(tries):
-            yield tries[place] - end
+def _recoveries(load: PipelineLoad, proven: list[float], seconds: float) -> Iterator[float]:
+    """From each breakdown's end to the start of the first try that served a user again, in seconds; to the end of the
+    scenario where none did.
+    """
+    tries, breakdowns = sorted(proven), list(_breakdowns(load))
+    for _, end in breakdowns:
+        if end < seconds and not any(begin <= end < until for begin, until in breakdowns):
+            place = bisect.bisect_left(tries, end)
+            yield (tries[place] if place < len(tries) else seconds) - end
 
 
-def _breakdowns(load: PipelineLoad) -> Iterator[float]:
-    """When a time ended in which the subnet could do nothing."""
+def _breakdowns(load: PipelineLoad) -> Iterator[tuple[float, float]]:
+    """From when to when the subnet could do nothing."""
     for window in load.faults:
         if window.probability >= 1.0 and window.kind != "slow":
-            yield window.end
-    for (_, before), (second, after) in zip(load.slots, load.slots[1:], strict=False):
-        if before == 0 < after:
-            yield second
+            yield window.begin, window.end
+    for (begin, slots), (end, _) in itertools.pairwise(load.slots):
+        if slots < 1:
+            yield begin, end

@@ -14,6 +14,7 @@ from spillway.errors import BadSettings
 
 FaultKind = Literal["hang", "error", "refuse", "reset", "slow", "outage"]
 Steps = tuple[tuple[float, float], ...]
+MOST_REQUESTS = 10_000_000
 
 
 def _in_order(steps: Steps) -> Steps:
@@ -110,6 +111,13 @@ class Scenario(_Table):
         names = [pipeline.name for pipeline in self.pipelines]
         if len(set(names)) < len(names):
             raise ValueError("two pipelines have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_played(self) -> "Scenario":
+        expected = self.seconds * sum(max(rate for _, rate in pipeline.arrivals) for pipeline in self.pipelines)
+        if expected > MOST_REQUESTS:
+            raise ValueError(f"up to {expected:.0e} requests would come, {MOST_REQUESTS:.0e} can be played")
         return self
 
 

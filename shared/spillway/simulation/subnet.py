@@ -127,3 +127,4 @@ class Subnet:
                 if tried in self._queue:
                     self._queue.remove(tried)
                 tried.end(Ended.UNREACHABLE)
+        self._next()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from spillway.domain.controller import Action, Controller, Ended
+from spillway.domain.deadlines import WAIT_PART, share
 from spillway.domain.warm import WarmRule
 from spillway.domain.warm_terms import WarmTerms
 from spillway.simulation.agenda import Agenda
@@ -31,6 +32,11 @@ class Job:
     tried_at: float = 0.0
     hosted: bool = False
     answered: float | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not been decided on yet."""
+        return self.tried is None and not self.hosted and self.answered is None
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +109,13 @@ class World:
         self._jobs[key] = job
         self._agenda.after(self._load.deadline_s, lambda: self._expire(job))
         self._do(job.instance, job.instance.controller.arrive(key, self._agenda.now))
+        if job.waits:
+            self._agenda.after(WAIT_PART * self._load.deadline_s, lambda: self._overtime(job))
+
+    def _overtime(self, job: Job) -> None:
+        if job.waits:
+            self._do(job.instance, job.instance.controller.leave(job.key, self._agenda.now))
+            self._fall_back(job)
 
     def _do(self, instance: Instance, actions: list[Action]) -> None:
         for action in actions:
@@ -126,7 +139,8 @@ class World:
         self.tally.attempts += 1
         job.tried_at = now
         job.tried = self.subnet.start(job.luck, lambda how: self._ended(job, how))
-        hedge_s, patience_s = controller.hedge_s(), controller.patience_s()
+        left_s = self._load.deadline_s - (now - job.luck.at)
+        hedge_s, patience_s = controller.hedge_s(), share(left_s, limit_s=controller.patience_s(), more=1)
         if hedge_s < patience_s:
             self._agenda.at(now + hedge_s, lambda: self._hedge(job))
         self._agenda.at(now + patience_s, lambda: self._give_up(job))

@@ -87,6 +87,7 @@ WRONG = {
         "median = 4.0, usd_per_jobs = 1",
         "pipeline.0.service.usd_per_jobs: there is no such key, did you mean 'usd_per_job'?",
     ),
+    "a flood": ("[[0, 1]]", "[[0, 1e12]]", "up to 6e+13 requests would come, 1e+07 can be played"),
     "nobody serves": (
         "seconds = 60",
         "seconds = 60\ninstances = 0",
@@ -155,18 +156,24 @@ above_zero = st.floats(min_value=1e-6, max_value=1e6)
 shares = st.floats(min_value=0, max_value=1)
 words = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 kinds = st.sampled_from(["hang", "error", "refuse", "reset", "slow", "outage"])
-curves = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5).map(
-    lambda points: list(zip(sorted(second for second, _ in points), (value for _, value in points), strict=True))
-)
+
+
+def curves(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[tuple[float, float]]]:
+    """Values at seconds that rise."""
+    return st.lists(st.tuples(numbers, values), min_size=1, max_size=5).map(
+        lambda points: list(zip(sorted(second for second, _ in points), (value for _, value in points), strict=True))
+    )
+
+
 windows = st.tuples(numbers, numbers, kinds, shares).map(
     lambda drawn: {"from": min(drawn[:2]), "to": max(drawn[:2]), "kind": drawn[2], "probability": drawn[3]}
 )
 loads = st.fixed_dictionaries(
     {
         "name": words,
-        "arrivals": curves,
+        "arrivals": curves(st.floats(min_value=0, max_value=3)),
         "service": st.fixed_dictionaries({"median": above_zero, "sigma": st.floats(min_value=0, max_value=4)}),
-        "slots": curves,
+        "slots": curves(numbers),
     },
     optional={
         "refusal": numbers,

@@ -2,16 +2,19 @@
 
 import itertools
 import time
+from random import Random
 from typing import Any
 
 import pytest
 
-from spillway.domain.controller import Ended
+from spillway.domain.controller import Actions, Controller, Ended
+from spillway.domain.policy import SubnetPolicy
+from spillway.domain.waste import Prices
 from spillway.simulation.agenda import Agenda
 from spillway.simulation.hosted import HostedModel
 from spillway.simulation.load import Luck
 from spillway.simulation.oracle import consult
-from spillway.simulation.play import play
+from spillway.simulation.play import play, quantile
 from spillway.simulation.played import Figures
 from spillway.simulation.scenario import Hosted, PipelineLoad, Scenario
 from spillway.simulation.subnet import Subnet, SubnetTry
@@ -36,17 +39,17 @@ class Tries:
         self.agenda, self.ends = Agenda(), Ends()
         self.subnet = Subnet(load, self.agenda)
         self.open: dict[int, SubnetTry] = {}
-        self._dice = (0.0,) * len(load.faults)
+        self._faults = len(load.faults)
         self._names = itertools.count()
 
-    def at(self, when: float, service_s: float) -> int:
+    def at(self, when: float, service_s: float, *, die: float = 0.0) -> int:
         name = next(self._names)
 
         def tell(how: Ended) -> None:
             self.ends.append((name, round(self.agenda.now, 6), how))
 
         def begin() -> None:
-            self.open[name] = self.subnet.start(Luck(when, 0, service_s, self._dice), tell)
+            self.open[name] = self.subnet.start(Luck(when, 0, service_s, (die,) * self._faults), tell)
 
         self.agenda.at(when, begin)
         return name
@@ -118,6 +121,13 @@ def test_outage_loses_jobs_and_closes_new_tries_after_a_fifth_of_a_second() -> N
         (2, 7.2, Ended.UNREACHABLE),
         (3, 14.5, Ended.SERVED),
     ]
+
+
+def test_slots_that_a_partial_outage_frees_go_to_those_who_wait_and_are_spared() -> None:
+    tries = Tries(slots=[[0, 1]], faults=[{**fault(5, 10, "outage"), "probability": 0.5}])
+    tries.at(4.0, 20.0)
+    tries.at(4.5, 3.0, die=0.9)
+    assert tries.all() == [(0, 5.0, Ended.UNREACHABLE), (1, 8.0, Ended.SERVED)]
 
 
 def test_hang_holds_its_slot_for_two_minutes_and_never_answers() -> None:
@@ -196,6 +206,36 @@ def test_request_fails_when_nobody_has_answered_by_its_deadline(
     assert figures.latency_p95 == pytest.approx(deadline_s)
 
 
+def test_deadline_leaves_hosted_inference_its_half_as_at_the_front_door() -> None:
+    hangs = [fault(0, 60, "hang")]
+    figures = figures_of(scenario(slots=[[0, 9]], faults=hangs, deadline=10.0, fallback={"seconds": 4.0}))
+    assert figures.failed == 0
+    assert figures.doomed_attempts > 0
+    assert figures.latency_p99 <= 9.0 + 1e-6
+
+
+class Undecided(SubnetPolicy):
+    """Lets everybody wait."""
+
+    def arrive(self, key: int, now: float) -> Actions:
+        return []
+
+
+def test_who_waits_for_a_slot_leaves_when_half_of_the_deadline_is_over() -> None:
+    def make(load: PipelineLoad, _instances: int, chance: Random) -> Controller:
+        return Undecided(load.name, Prices(), chance, patience_s=30.0)
+
+    one = scenario(deadline=20.0, fallback={"seconds": 4.0})
+    figures = play(one, make).pipelines["text-to-image"]
+    assert (figures.attempts, figures.failed) == (0, 0)
+    assert [figures.latency_p50, figures.latency_p99] == pytest.approx([14.0, 14.0])
+
+
+@pytest.mark.parametrize(("q", "second"), [(0.0, 1.0), (0.5, 2.0), (0.51, 3.0), (0.75, 3.0), (0.95, 4.0), (1.0, 4.0)])
+def test_quantile_is_the_nearest_rank(q: float, second: float) -> None:
+    assert quantile([1.0, 2.0, 3.0, 4.0], q) == second
+
+
 def test_every_request_has_one_end_and_every_try_one_outcome() -> None:
     brownout = [{"from": 10, "to": 40, "kind": "hang", "probability": 0.3}]
     figures = figures_of(scenario(arrivals=[[0, 3]], slots=[[0, 4]], faults=brownout))
@@ -215,6 +255,18 @@ def test_recovery_is_counted_from_the_end_of_an_outage_to_the_next_try_that_serv
     figures = figures_of(scenario(arrivals=[[0, 2]], slots=[[0, 20]], faults=[fault(10, 20, "outage")]))
     assert figures.recovery_seconds is not None
     assert 0.0 <= figures.recovery_seconds <= 15.0
+
+
+def test_subnet_that_nobody_is_served_by_again_is_not_back_before_the_end() -> None:
+    gone = scenario(arrivals=[[0, 2]], slots=[[0, 0]], faults=[fault(10, 20, "outage")])
+    assert figures_of(gone).recovery_seconds == 40.0
+
+
+def test_breakdown_that_another_one_follows_at_once_ends_with_it() -> None:
+    faults = [fault(10, 30, "refuse"), fault(20, 50, "outage"), fault(55, 99, "refuse")]
+    figures = figures_of(scenario(arrivals=[[0, 5]], slots=[[0, 20]], faults=faults))
+    assert figures.recovery_seconds is not None
+    assert figures.recovery_seconds <= 5.0
 
 
 def test_nothing_is_recovered_from_where_nothing_broke() -> None:
@@ -272,3 +324,8 @@ def test_oracle_knows_which_jobs_an_outage_will_cut() -> None:
 
 def test_oracle_serves_slow_jobs_for_as_long_as_they_take() -> None:
     assert asked(load_of(slots=[[0, 1]], faults=[fault(0, 1, "slow")]), (0, 4), (11, 4), (12, 4))[0] == 2
+
+
+def test_oracle_gives_no_job_to_the_subnet_that_ends_after_the_deadline() -> None:
+    load = load_of(slots=[[0, 1]], deadline=8.0, fallback={"seconds": 9.0}, prices={"per_second": 0.001})
+    assert asked(load, (0, 8.1), (1, 7.0)) == (1, pytest.approx((8.0 + 7.0) * 0.001))
