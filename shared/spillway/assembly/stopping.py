@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FrameType
 
@@ -68,6 +68,9 @@ class Leaving:
 
     `begin` is called as soon as the process is asked to stop, `end` once no call is under way any more. The server
     stops listening at once while calls are under way, and does not end before `end` has.
+
+    Each call is made `async with` it; when the process is asked to stop meanwhile, that lasts until everything has been
+    handed back.
     """
 
     def __init__(self, begin: Callable[[], Awaitable[None]], end: Callable[[], Awaitable[None]]):
@@ -79,20 +82,19 @@ class Leaving:
         self._listening = False
         self._leaving: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def call(self) -> AsyncIterator[None]:
-        """One call. When the process is asked to stop meanwhile, it lasts until everything has been handed back."""
+    async def __aenter__(self) -> None:
+        """A call begins."""
         self._listen()
         self._calls += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
-            if self._leaving:
-                await asyncio.wait([self._leaving])
+
+    async def __aexit__(self, *_: object) -> None:
+        """A call is over."""
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
+        if self._leaving:
+            await asyncio.wait([self._leaving])
 
     def _listen(self) -> None:
         if not self._listening:
@@ -133,5 +135,5 @@ class UntilHandedBack:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
-        async with self._leaving.call():
+        async with self._leaving:
             await self._app(scope, receive, send)

@@ -124,7 +124,7 @@ class WorkerHouse:
 
     async def take(self, message: Message) -> Response:
         """As edge.work.Work; the process stays until all that it has in hand is handed back."""
-        async with self._leaving.call():
+        async with self._leaving:
             response = await self._work.take(message)
             await self._side.deliveries.settle(SETTLE_S)
             return response

@@ -24,6 +24,7 @@ class Estimate:
         self._tries = tries
         self._worked_s = self._worked_open_s = 0.0
         self._worked_off = 0
+        self._apart_s = 0.0
 
     @property
     def free_rate(self) -> float:
@@ -56,9 +57,15 @@ class Estimate:
         self._tries.passed(now)
         while (tried := self._tries.unproven()) and now - tried.began >= self.refusals.admitted_after_s:
             self._admitted(tried)
+        self._lean(now, seconds)
+
+    def _lean(self, now: float, seconds: float) -> None:
+        """Come towards what others believe; not at each of several events in one moment, as it costs more than they."""
         others = self.peers.belief(now)
-        if others and seconds:
-            self.slots.lean(others, leaning(seconds))
+        self._apart_s = self._apart_s + seconds if others else 0.0
+        if self._apart_s >= MOMENT_S:
+            self.slots.lean(others, leaning(self._apart_s))
+            self._apart_s = 0.0
 
     def known_at(self) -> float:
         """When it will be known of one more try that it has its slot; infinity where none is waited for."""

@@ -1,7 +1,6 @@
 """Which request is being answered, for what is logged meanwhile."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,13 +8,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from spillway.domain.trace_context import TraceContext, read_trace_context
 
 
-@dataclass(frozen=True, slots=True)
 class Asked:
     """A request, without what it says: a path's query may hold a caller's words."""
 
-    method: str
-    path: str
-    trace: TraceContext | None
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope):
+        """Nothing is read before something is logged: few requests are."""
+        self._scope = scope
+
+    @property
+    def method(self) -> str:
+        """GET, POST …"""
+        return str(self._scope["method"])
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return str(self._scope["path"])
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The trace that it belongs to."""
+        headers = Headers(scope=self._scope)
+        return read_trace_context(headers.get("traceparent"), headers.get("x-cloud-trace-context"))
 
 
 _asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
@@ -28,9 +44,7 @@ def asked() -> Asked | None:
 
 def now_asked(scope: Scope) -> None:
     """From here on, this task answers this request; a server gives each request a task of its own."""
-    headers = Headers(scope=scope)
-    trace = read_trace_context(headers.get("traceparent"), headers.get("x-cloud-trace-context"))
-    _asked.set(Asked(scope["method"], scope["path"], trace))
+    _asked.set(Asked(scope))
 
 
 class Asking:

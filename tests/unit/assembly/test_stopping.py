@@ -45,14 +45,14 @@ def process() -> Iterator[Process]:
 
 
 async def test_server_stops_listening_at_once_and_calls_end_when_all_is_handed_back(process: Process) -> None:
-    async with process.leaving.call():
+    async with process.leaving:
         await process.stop()
         assert process.told == ["server", "begin"]
     assert process.told == ["server", "begin", "end"]
 
 
 async def test_server_without_calls_hears_of_it_last(process: Process) -> None:
-    async with process.leaving.call():
+    async with process.leaving:
         pass
     await process.stop()
     await asyncio.sleep(0.3)
@@ -60,7 +60,7 @@ async def test_server_without_calls_hears_of_it_last(process: Process) -> None:
 
 
 async def test_asked_twice_it_leaves_once(process: Process) -> None:
-    async with process.leaving.call():
+    async with process.leaving:
         await process.stop()
         await process.stop()
     assert process.told == ["server", "begin", "end"]
@@ -71,7 +71,7 @@ async def test_what_cannot_be_handed_back_keeps_no_process(process: Process, cap
         raise OSError("away")
 
     process.leaving = Leaving(broken, process.end)
-    async with process.leaving.call():
+    async with process.leaving:
         await process.stop()
     assert process.told == ["server", "end"]
     assert "something was not handed back at the end" in caplog.text
