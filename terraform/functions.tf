@@ -10,7 +10,8 @@ locals {
       timeout_s     = 300
       max_instances = 1
       schedule      = "* * * * *"
-      secrets       = ["REPLICATE_API_TOKEN", "TENSORDOCK_API_TOKEN"]
+      secrets       = concat(["REPLICATE_API_TOKEN", "TENSORDOCK_API_TOKEN"], local.burst_secrets)
+      environment   = local.burst_environment
     }
 
     gateway = {

@@ -5,7 +5,7 @@ data "google_project" "this" {
 }
 
 resource "google_project_service" "needed" {
-  for_each = toset([
+  for_each = toset(concat([
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbuild.googleapis.com",
@@ -19,7 +19,7 @@ resource "google_project_service" "needed" {
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
-  ])
+  ], var.burst_group == null ? [] : ["compute.googleapis.com"]))
 
   project = var.project
   service = each.value

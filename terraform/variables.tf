@@ -38,6 +38,28 @@ variable "bundles" {
   type        = string
 }
 
+variable "burst_group" {
+  description = "Zonal managed instance group of this project whose machines the balancer rents as burst orchestrators, and the account that they run as where their template names one; null for none."
+
+  type = object({
+    name            = string
+    service_account = optional(string)
+    zone            = string
+  })
+
+  default = null
+
+  validation {
+    condition     = var.burst_group == null ? true : can(regex("^[a-z]([-a-z0-9]*[a-z0-9])?$", var.burst_group.name)) && can(regex("^[a-z]+-[a-z]+[0-9]+-[a-z]$", var.burst_group.zone))
+    error_message = "burst_group must name a group, and its zone: one like us-central1-a."
+  }
+
+  validation {
+    condition     = try(var.burst_group.service_account, null) == null ? true : can(regex("^[^@ ]+@[^@ ]+$", var.burst_group.service_account))
+    error_message = "burst_group.service_account must be an account's e-mail address."
+  }
+}
+
 variable "chain" {
   description = "What redemptions are read of Arbitrum One, where it is not the usual (docs/redemptions.md): the gateways' addresses, the first block, and how many blocks on top make one final instead of the chain's own word."
 

@@ -22,6 +22,10 @@ _MADE = {
         "name": "{repository_id}",
     },
     "google_project": {"number": PROJECT_NUMBER},
+    "google_project_iam_custom_role": {
+        "id": "projects/{project}/roles/{role_id}",
+        "name": "projects/{project}/roles/{role_id}",
+    },
     "google_pubsub_subscription": {"id": "projects/{project}/subscriptions/{name}"},
     "google_pubsub_topic": {"id": "projects/{project}/topics/{name}"},
     "google_service_account": {

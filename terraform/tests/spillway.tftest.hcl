@@ -50,6 +50,16 @@ run "a_secrets_value_in_place_of_its_name_is_refused" {
   expect_failures = [var.secrets]
 }
 
+run "a_group_without_its_zone_is_refused" {
+  command = plan
+
+  variables {
+    burst_group = { name = "burst", zone = "us-central1" }
+  }
+
+  expect_failures = [var.burst_group]
+}
+
 run "a_cap_below_nothing_is_refused" {
   command = plan
 

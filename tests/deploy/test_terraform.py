@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import bundle
 from google_stand_in.values import PROJECT_NUMBER
 from monitoring.alerts import alerts
+from spillway.domain.machine_names import fleet_of, machine_name
 from spillway.settings import PREFIX, Settings
 from support.front_door import ROOT
 from support.terraform import Terraform, resources
@@ -30,10 +32,13 @@ SECRETS = {
     "SPILLWAY_WEBHOOK_SECRET": "whsec_c29tZXRoaW5n",
     "TENSORDOCK_API_TOKEN": "something",
 }
+BURST_SECRET = "BURST_ETH_PASSWORD"
+MACHINES = "machines@spillway-dev.iam.gserviceaccount.com"
 VARIABLES = (
     "-no-color",
+    "-var=burst_group=" + json.dumps({"name": "burst", "zone": "us-central1-a", "service_account": MACHINES}),
     "-var=subnet_url=http://subnet.example:9935",
-    "-var=secrets=" + json.dumps({name: name.lower().replace("_", "-") for name in SECRETS}),
+    "-var=secrets=" + json.dumps({name: name.lower().replace("_", "-") for name in (*SECRETS, BURST_SECRET)}),
 )
 
 
@@ -74,6 +79,7 @@ def test_production_can_be_planned(terraform: Terraform) -> None:
     planned = list(resources(terraform.json(where, "plan")["planned_values"]["root_module"]))
     (database,) = [one["values"] for one in planned if one["type"] == "google_firestore_database"]
     assert database["delete_protection_state"] == "DELETE_PROTECTION_ENABLED"
+    assert "google_project_iam_custom_role" not in {one["type"] for one in planned}
 
 
 def test_every_function_is_deployed_and_no_other(applied: Resources) -> None:
@@ -95,7 +101,8 @@ def test_function_starts_with_the_settings_that_it_is_given(
 ) -> None:
     (function,) = [one for one in applied["google_cloudfunctions2_function"] if one["name"] == name]
     service = function["service_config"][0]
-    secrets = {secret["key"]: SECRETS[secret["key"]] for secret in service["secret_environment_variables"]}
+    values = {**SECRETS, BURST_SECRET: "something"}
+    secrets = {secret["key"]: values[secret["key"]] for secret in service["secret_environment_variables"]}
     ran = subprocess.run(
         [sys.executable, "-c", "import main"],
         cwd=terraform.unpacked(name),
@@ -131,7 +138,40 @@ def test_every_setting_that_is_not_shown_is_a_secret() -> None:
 def test_every_secret_is_for_some_function(applied: Resources) -> None:
     services = [function["service_config"][0] for function in applied["google_cloudfunctions2_function"]]
     given = {secret["key"] for service in services for secret in service["secret_environment_variables"]}
-    assert given == set(SECRETS)
+    assert given == {*SECRETS, BURST_SECRET}
+
+
+def test_balancer_alone_may_rent_machines_and_touches_its_own_only(applied: Resources) -> None:
+    (account,) = [one for one in applied["google_service_account"] if one["account_id"] == "spillway-balancer"]
+    names = {one["name"]: one["permissions"] for one in applied["google_project_iam_custom_role"]}
+    grants = [one for one in applied["google_project_iam_member"] if one["role"] in names]
+    assert {one["member"] for one in grants} == {account["member"]}
+    held = {tuple(sorted(names[one["role"]])): [held["expression"] for held in one["condition"]] for one in grants}
+    group = ("compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update", "compute.instances.list")
+    machine = tuple(f"compute.instances.{verb}" for verb in ("create", "delete", "get", "stop"))
+    own = machine_name("spillway", fleet_of("text-to-image", "model"), 0.0, Random(0))[: -len("-19700101t000000z-000000")]
+    assert set(held) == {group, machine}
+    assert held[group] == []
+    (expression,) = held[machine]
+    (prefix,) = re.findall(r'startsWith\("projects/spillway-dev/zones/us-central1-a/instances/(.+)"\)', expression)
+    assert own.startswith(prefix)
+    assert prefix.endswith("-spillway-")
+
+
+def test_balancer_is_told_of_its_group_and_given_what_its_machines_need(applied: Resources) -> None:
+    told = {one["name"]: one["service_config"][0] for one in applied["google_cloudfunctions2_function"]}
+    groups = {name: service["environment_variables"].get("SPILLWAY_COMPUTE_GROUP") for name, service in told.items()}
+    given = {
+        name
+        for name, service in told.items()
+        if BURST_SECRET in {secret["key"] for secret in service["secret_environment_variables"]}
+    }
+    (acting,) = [
+        one for one in applied["google_service_account_iam_member"] if one["role"] == "roles/iam.serviceAccountUser"
+    ]
+    assert {name: group for name, group in groups.items() if group} == {"balancer": "spillway-dev/us-central1-a/burst"}
+    assert given == {"balancer"}
+    assert acting["service_account_id"].endswith(f"/{MACHINES}")
 
 
 def test_what_is_not_delivered_is_laid_aside_and_kept(applied: Resources) -> None:

@@ -7,6 +7,7 @@ module "spillway" {
   project              = var.project
   region               = var.region
   bundles              = "${path.root}/../../../build"
+  burst_group          = var.burst_group
   deletion_protection  = var.deletion_protection
   alert_emails         = var.alert_emails
   budget               = var.billing_account == null ? null : { billing_account = var.billing_account, monthly = 20 }

@@ -10,6 +10,18 @@ variable "billing_account" {
   default     = null
 }
 
+variable "burst_group" {
+  description = "Managed instance group whose machines the balancer rents as burst orchestrators; null for none."
+
+  type = object({
+    name            = string
+    service_account = optional(string)
+    zone            = string
+  })
+
+  default = null
+}
+
 variable "deletion_protection" {
   description = "Whether `destroy` spares the database and the results."
   type        = bool

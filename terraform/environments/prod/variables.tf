@@ -9,6 +9,18 @@ variable "billing_account" {
   type        = string
 }
 
+variable "burst_group" {
+  description = "Managed instance group whose machines the balancer rents as burst orchestrators; null for none."
+
+  type = object({
+    name            = string
+    service_account = optional(string)
+    zone            = string
+  })
+
+  default = null
+}
+
 variable "deletion_protection" {
   description = "Whether `destroy` spares the database and the results. To destroy: apply with false first."
   type        = bool
