@@ -39,10 +39,11 @@ class Rounds:
     place: dict[str, Any] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     warm_s: dict[str, float] = field(default_factory=dict)
+    wrong_s: float = 0.0
 
     def now(self) -> float:
-        """The simulated time, as everyone's clock."""
-        return EPOCH + self.api.clock.now()
+        """The simulated time, as everyone's clock; `wrong_s` is how wrong it is."""
+        return EPOCH + self.api.clock.now() + self.wrong_s
 
     @property
     def least(self) -> int:
@@ -189,6 +190,37 @@ async def test_what_can_not_be_let_go_stays_on_the_bill(fault: dict[str, Any]) -
         assert all(report.changes[0].error for report in reports)
         there.api.faults.clear()
         await there.minutes(1)
+        assert there.least == 0
+
+
+@pytest.mark.parametrize("wrong_s", [3600.0, 10 * 86400.0, -3600.0, -10 * 86400.0])
+async def test_a_clock_that_was_wrong_for_a_round_is_got_over(wrong_s: float) -> None:
+    async with balancing() as there:
+        await there.minutes(15, jobs=20)
+        kept = there.least
+        there.wrong_s = wrong_s
+        await there.balancing().round()
+        there.wrong_s = 0.0
+        there.warm_s.clear()
+        before = (await there.state())["warm"]["bill"]["usd"]
+        await there.minutes(20, jobs=20)
+        assert there.least >= kept > 0
+        after = (await there.state())["warm"]["bill"]["usd"]
+        ((today, warm_s),) = there.warm_s.items()
+        assert after[today] - before.get(today, 0.0) >= warm_s * TERMS.usd_per_warm_second - 0.3
+        assert max(after) == today
+        await there.minutes(130)
+        assert there.least == 0
+
+
+async def test_nothing_is_ordered_by_a_clock_that_is_off_the_stores() -> None:
+    async with balancing(least=3) as there:
+        there.store = MemoryStore(epoch=lambda: there.now() - 7200.0)
+        report = await there.balancing().round()
+        assert report.problems == ["this clock is +7200 s off the store's: nothing is done"]
+        assert there.least == 3
+        there.store = MemoryStore(epoch=there.now)
+        assert (await there.balancing().round()).problems == []
         assert there.least == 0
 
 

@@ -204,3 +204,18 @@ async def test_the_estimate_is_never_below_the_bill(kind: str) -> None:
                 day = there.cloud.now() - there.cloud.now() % DAY_S
                 assert report.usd_today.get(FLEET, 0.0) >= there.cloud.usd(day) - 1e-3
                 there.cloud.skip(60)
+
+
+@pytest.mark.parametrize("wrong_s", [3600.0, 5 * DAY_S, -3600.0])
+async def test_machines_that_a_wrong_clock_has_asked_for_are_on_the_bill(kind: str, wrong_s: float) -> None:
+    async with balancing(kind) as there:
+        there.bursting._epoch = lambda: there.cloud.now() + wrong_s
+        await there.rounds(2, FLOOD)
+        assert there.cloud.paid_for()
+        there.bursting._epoch = there.cloud.now
+        for _ in range(20):
+            report = await there.round(FLOOD)
+            day = there.cloud.now() - there.cloud.now() % DAY_S
+            assert report.usd_today.get(FLEET, 0.0) >= there.cloud.usd(day) - 2e-3
+            there.cloud.skip(60)
+        await gone(there)

@@ -17,6 +17,8 @@ from spillway.errors import StoreUnavailable
 
 DAY_S = 86400.0
 SKEW_S = 5.0
+WRONG_S = 600.0
+"""Clocks differ by less. A stored time that is further ahead was written by one that was wrong, and set back since."""
 VERSION = 1
 LARGEST_PART = 16
 SMALLEST_PART = 256

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spillway.domain.budget import DAY_S
+from spillway.domain.budget import DAY_S, WRONG_S
 from spillway.domain.burst_terms import HOUR_S, BurstTerms, Machine, Order, Status
 from spillway.domain.machine_names import read_name
 
@@ -85,6 +85,9 @@ class Book(BaseModel):
 
     def observe(self, now: float, sightings: Iterable[Sighting], terms: Mapping[str, BurstTerms]) -> None:
         """Enter a listing. `terms` are by fleet; machines of a fleet without terms are entered all the same."""
+        self.held_until = min(self.held_until, now + DAY_S)
+        for entry in self.machines.values():
+            _set_right(entry, now)
         seen = {sighting.name for sighting in sightings}
         for name in seen:
             self._see(name, now, terms)
@@ -147,6 +150,17 @@ class Book(BaseModel):
             name, Entry(fleet=named.fleet, since=min(named.asked_at, now), usd_per_hour=rate)
         )
         entry.listed, entry.until, entry.missing_since = True, None, None
+
+
+def _set_right(entry: Entry, now: float) -> None:
+    """Where a wrong clock has asked for a machine, it may have been paid for ever since the day began."""
+    late = now + WRONG_S
+    if entry.since > late:
+        entry.since = now - now % DAY_S
+    for name in ("until", "missing_since", "ready_at", "idle_since", "draining_since", "stopped_at", "deleted_at"):
+        at = getattr(entry, name)
+        if at is not None and at > late:
+            setattr(entry, name, now)
 
 
 def _since(since: float | None, now: float, *, held: bool) -> float | None:

@@ -23,6 +23,7 @@ from heapq import heapify
 from itertools import islice
 from typing import Any
 
+from spillway.domain.budget import WRONG_S
 from spillway.domain.warm_counts import Alone, Fading, Level, Meter
 from spillway.domain.warm_terms import Billed, WarmTerms
 
@@ -179,13 +180,15 @@ class WarmRule:
 
     @classmethod
     def read(cls, terms: WarmTerms, state: Mapping[str, Any], now: float) -> "WarmRule":
-        """From the stored form; from nothing where there is none, or one that can't be understood."""
+        """From the stored form; from nothing where there is none, one that can't be understood, or one of a time to
+        come: a clock that was wrong has forgotten all.
+        """
         rule = cls(terms, now)
         try:
             rule._read(state)
         except (KeyError, TypeError, ValueError, IndexError):
             return cls(terms, now)
-        return rule
+        return rule if rule._now <= now + WRONG_S else cls(terms, now)
 
     def _read(self, state: Mapping[str, Any]) -> None:
         self._born, self._now, self._asked = (float(state[name]) for name in ("born", "now", "asked"))

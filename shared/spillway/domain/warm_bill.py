@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spillway.domain.budget import DAY_S, date_of
+from spillway.domain.budget import DAY_S, WRONG_S, date_of
 
 DAYS_KEPT = 8
 HORIZON_S = 600.0
@@ -38,7 +38,9 @@ class Bill:
     reserved: dict[str, float] = field(default_factory=dict)
 
     def count(self, now: float) -> None:
-        """Up to now, each second on its day; a clock that went back costs nothing."""
+        """Up to now, each second on its day; a clock that went back a little costs nothing."""
+        if self.at > now + WRONG_S:
+            self._set_back(now)
         rate = sum(standing.most_warm * standing.usd_per_s for standing in self.standings.values())
         while rate > 0 and self.at < now:
             until = min(now, (self.at // DAY_S + 1) * DAY_S)
@@ -49,6 +51,13 @@ class Bill:
         oldest = date_of(int(now // DAY_S) - DAYS_KEPT)
         for days in (self.usd, self.reserved):
             for date in [date for date in days if date < oldest]:
+                del days[date]
+
+    def _set_back(self, now: float) -> None:
+        """What a wrong clock has counted ahead of time is not owed."""
+        self.at, today = now, date_of(int(now // DAY_S))
+        for days in (self.usd, self.reserved):
+            for date in [date for date in days if date > today]:
                 del days[date]
 
     def today_usd(self, now: float) -> float:

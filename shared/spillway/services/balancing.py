@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from spillway.domain.budget import WRONG_S
 from spillway.domain.history import History, read_history
 from spillway.domain.proof import ProofTerms, Target, proofs, read_target, step
 from spillway.domain.tally import FOLDER as TALLIES
@@ -96,10 +97,12 @@ class Balancing:
         lease = Lease(self._store, FOLDER, LEASE, epoch=self._epoch)
         try:
             async with asyncio.timeout(self._within_s) as limit:
-                if await lease.take():
-                    await _Round(self, report).run()
-                else:
+                if not await lease.take():
                     report.skipped = "another round is under way"
+                elif abs(lease.off_s) > WRONG_S:
+                    report.problems.append(f"this clock is {-lease.off_s:+.0f} s off the store's: nothing is done")
+                else:
+                    await _Round(self, report).run()
                 self._blind = 0
         except TimeoutError:
             if not limit.expired():

@@ -11,12 +11,16 @@ LEASE_S = 90.0
 
 
 class Lease:
-    """`take` it, do what must not overlap within `lease_s`, `leave` it. Clocks may differ by seconds, not by more."""
+    """`take` it, do what must not overlap within `lease_s`, `leave` it. Clocks may differ by seconds, not by more.
+
+    `off_s` is how far this process's clock is behind the store's own, where the store has one of its own.
+    """
 
     def __init__(self, store: Store, folder: str, key: str, *, epoch: Clock, lease_s: float = LEASE_S):
         self._store, self._folder, self._key = store, folder, key
         self._epoch, self._lease_s = epoch, lease_s
         self._version: str | None = None
+        self.off_s = 0.0
 
     async def take(self) -> bool:
         """Whether this process leads now. Raises StoreUnavailable."""
@@ -30,7 +34,7 @@ class Lease:
             kept = await self._store.replace(self._folder, self._key, body, found.version if found else None)
         except Conflict:
             return False
-        self._version = kept.version
+        self._version, self.off_s = kept.version, kept.updated - now
         return True
 
     async def leave(self) -> None:

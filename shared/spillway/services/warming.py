@@ -130,7 +130,7 @@ class Warming:
         for name, standing in self.bill.standings.items():
             found, keeping = self._found.get(name), self.keepings.get(name)
             wanted = self._wanted(name, found)
-            if wanted is None or wanted == found or (keeping and now - keeping.ordered_at < PATCH_S):
+            if wanted is None or wanted == found or (keeping and 0 <= now - keeping.ordered_at < PATCH_S):
                 continue
             standing.most_warm = max(standing.most_warm, wanted.least)
             orders[name] = wanted

@@ -86,7 +86,7 @@ def test_stored_and_read_again_it_wants_the_same(starts: list[float], terms: War
     rule, other = WarmRule(terms), WarmRule(terms)
     for n, at in enumerate(starts):
         if n == place:
-            other = WarmRule.read(terms, json.loads(json.dumps(other.write())), 0.0)
+            other = WarmRule.read(terms, json.loads(json.dumps(other.write())), max(starts[:n], default=0.0))
         rule.observe(at)
         other.observe(at)
         assert rule.wanted(at) == other.wanted(at)
@@ -101,6 +101,13 @@ def test_it_never_wants_more_than_there_may_be_nor_breaks_on_clocks_that_go_back
     for at in starts:
         rule.observe(at)
         assert 0 <= rule.wanted(at - 3.0) <= terms.max_instances
+
+
+def test_a_state_of_a_time_to_come_is_a_fresh_start() -> None:
+    rule = WarmRule(ONLINE)
+    rule.observe(10 * 86400.0)
+    fresh = WarmRule.read(ONLINE, rule.write(), 3600.0)
+    assert fresh.write() == WarmRule(ONLINE, 3600.0).write()
 
 
 @pytest.mark.parametrize("state", [{}, {"now": "x"}, {"now": 1.0, "asked": 1.0, "last": None, "ends": 3}])

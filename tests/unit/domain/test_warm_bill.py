@@ -23,6 +23,16 @@ def test_seconds_are_on_their_day() -> None:
     assert one.today_usd(86400.0 * 100 + 30) == pytest.approx(2 * 30 * USD)
 
 
+def test_what_a_wrong_clock_has_counted_ahead_is_not_owed() -> None:
+    one = bill(1)
+    one.count(3600.0)
+    one.count(3 * 86400.0)
+    one.count(7200.0)
+    one.count(7260.0)
+    assert list(one.usd) == ["1970-01-01"]
+    assert one.usd["1970-01-01"] >= 86400 * USD
+
+
 def test_old_days_are_forgotten() -> None:
     one = bill(1)
     one.count(20 * 86400.0)
