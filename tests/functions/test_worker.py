@@ -17,7 +17,7 @@ import pytest
 from faults.house import new_client
 from simulator import Service, SubnetGateway
 from spillway.adapters.sqlite_jobs import SqliteJobs
-from spillway.domain.job_messages import due_message
+from spillway.domain.job_messages import due_message, read_message
 from spillway.domain.jobs import Job
 from spillway.settings import Settings
 from support.front_door import ROOT, free_port, running
@@ -124,7 +124,9 @@ async def test_jobs_go_all_the_way_whatever_pubsub_does_with_its_messages(tmp_pa
     subnet = SubnetGateway(slots=4, service={"text-to-image": Service(0.1)}, refusal_s=0.05)
     async with cloud(tmp_path, pubsub_host, subnet) as there:
         early = [await there.submit() for _ in range(2)]
-        # Nobody listens: a sweep says again what is said now.
+        # Nobody listens: what is said now goes to the dead letters, and a sweep says it again.
+        unheard = await there.topics.said(f"{TOPIC}-dead", 2)
+        assert {read_message(one.data, one.attributes).job_id for one in unheard} == set(early)
         async with started(there):
             swept = await there.client.post(there.worker, json=SWEEP)
             assert (swept.status_code, swept.json()["problems"]) == (200, [])
@@ -135,6 +137,9 @@ async def test_jobs_go_all_the_way_whatever_pubsub_does_with_its_messages(tmp_pa
             for job_id in ids:
                 job = await there.until(job_id, "succeeded")
                 assert (job.served_by, job.deaths, job.failures) == ("subnet", 0, 0)
+            [poison] = await there.topics.said(f"{TOPIC}-dead", 1)
+            assert poison.data == b"\xff no JSON"
+            assert poison.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
         served = [one for one in subnet.requests if one.path == "/text-to-image" and one.status == 200]
         assert len(served) == 6
 

@@ -46,12 +46,9 @@ def firestore_emulator() -> Iterator[str]:
     yield from _address(FIRESTORE)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pubsub_emulator() -> Iterator[str]:
-    """Its host and port. CI has it; elsewhere tests without it are skipped.
-
-    Each module has one of its own, so that what one leaves behind keeps no other waiting.
-    """
+    """Its host and port. CI has it; elsewhere tests without it are skipped."""
     yield from _address(PUBSUB)
 
 
