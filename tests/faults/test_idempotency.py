@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from faults.house import CHATS, QUICK, Caller, House, house
-from simulator import Service, SubnetGateway, media
+from simulator import Fault, Service, SubnetGateway, media
 
 WISH = {"prompt": "a river", "width": 128, "height": 128}
 SLOW = {name: Service(1.0) for name in QUICK}
@@ -105,11 +105,36 @@ async def test_answer_that_says_nothing_was_given_is_not_kept(tmp_path: Path) ->
         assert (failed.status_code, served.status_code, replayed(served)) == (503, 200, False)
 
 
-async def test_callers_own_mistake_is_kept(tmp_path: Path) -> None:
+async def test_what_the_backend_says_of_a_request_is_kept(tmp_path: Path) -> None:
     async with house(tmp_path) as there:
-        first, again = [await post(there, json={"prompt": ""}) for _ in range(2)]
+        there.subnet.faults.add(Fault("runner", status=400, message="no such LoRA", times=1))
+        first, again = [await post(there) for _ in range(2)]
         assert (first.status_code, again.status_code, replayed(again)) == (400, 400, True)
         assert again.content == first.content
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mended"),
+    [
+        ({"json": {"prompt": ""}}, {}),
+        ({"headers": {"x-spillway-prefer": "nobody"}}, {"headers": {"x-spillway-prefer": "subnet"}}),
+        ({"headers": {"x-spillway-deadline": "soon"}}, {}),
+        (
+            {"headers": {"prefer": "respond-async", "webhook-url": "https://127.0.0.1/done"}},
+            {"headers": {"prefer": "respond-async"}},
+        ),
+    ],
+)
+async def test_request_that_was_wrong_keeps_its_key_when_it_is_mended(
+    tmp_path: Path, wrong: dict[str, Any], mended: dict[str, Any]
+) -> None:
+    """Nothing was begun for it. Body and headers may both have been wrong."""
+    async with house(tmp_path, state=f"sqlite:///{tmp_path / 'state.db'}", works=False) as there:
+        refused = [await post(there, **{"json": WISH, **wrong}) for _ in range(2)]
+        assert [(reply.status_code, replayed(reply)) for reply in refused] == [(400, False)] * 2
+        served, again = [await post(there, **{"json": WISH, **mended}) for _ in range(2)]
+        assert (served.status_code < 300, replayed(served), replayed(again)) == (True, False, True)
+        assert again.content == served.content
 
 
 @pytest.mark.parametrize("caller", CHATS, ids=lambda caller: caller.name)

@@ -11,6 +11,7 @@ from spillway.edge.bodies import Body
 from spillway.edge.exchanges import Exchange
 from spillway.edge.multipart import Multipart, is_multipart
 from spillway.edge.replies import Family, answer_headers, send_fault
+from spillway.errors import BadRequest
 from spillway.services.idempotency import Answer, Claim, Idempotency
 
 KEPT_HEADERS = frozenset(
@@ -28,7 +29,8 @@ class Once:
     async def answer(self, exchange: Exchange, body: Body, family: Family, make: Callable[[], Awaitable[None]]) -> None:
         """The kept reply, or the one that `make` sends now. Raises what `Idempotency.begin` does.
 
-        A request with a key is done to its end even if its caller hangs up: the answer waits for the next try.
+        A request with a key is done to its end even if its caller hangs up: the answer waits for the next try. One that
+        Spillway itself refuses is not kept.
         """
         key, print_ = exchange.headers["idempotency-key"], await fingerprint(exchange, body)
         begun = await self._idempotency.begin(exchange.caller.id, key, print_)
@@ -41,7 +43,8 @@ class Once:
             try:
                 await make()
             except Exception as error:
-                if exchange.started:
+                # Where the request itself is wrong nothing was begun: once mended, a header too, it may keep its key.
+                if exchange.started or isinstance(error, BadRequest):
                     raise
                 await send_fault(exchange.send, error, family, exchange.id, exchange.served)
 
