@@ -34,11 +34,18 @@ def serve(
     settings = load_settings()
     check_bind(settings, host)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    say_what_is_elsewhere(settings)
     beside = [every_minute(settings), *telling_of_redemptions(settings)]
     app = front_door(settings, beside=beside)
     # What is there before the first request stays as long as the process: to look through it for garbage took 40 ms.
     gc.freeze()
     server(app, host, port).run()
+
+
+def say_what_is_elsewhere(settings: Settings) -> None:
+    """A queue of its own has its worker here; who names another may think so of that one too."""
+    if not settings.queue.startswith("local:"):
+        log.warning("SPILLWAY_QUEUE: jobs are taken in here and run by the function worker alone: see that it runs")
 
 
 async def nothing() -> None:
