@@ -1,26 +1,33 @@
-"""Firestore falls silent under two front doors in processes of their own: they go on, and catch up afterwards."""
+"""Firestore or Pub/Sub is away from functions in processes of their own: they go on, and catch up afterwards."""
 
 import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from faults.house import QUICK, new_client
 from simulator import SubnetGateway
+from support.cut import Way, way_to
 from support.emulators import FIRESTORE, started
 from support.functions import Function, function
+from support.topics import Topics
 
 PICTURE = {"prompt": "a river", "width": 64, "height": 64}
 LATER = {"prefer": "respond-async"}
+TOPIC = "spillway-jobs"
+SWEEP = {"message": {"messageId": "1", "attributes": {"kind": "sweep"}}}
 
 
 @dataclass
@@ -85,3 +92,83 @@ async def test_two_front_doors_share_orders_and_outlive_their_state(tmp_path: Pa
         await asyncio.to_thread(subprocess.run, [spillway, *order], env={**os.environ, **there.env}, check=True)
         # Five seconds are promised; a machine that is busy gets three times as long.
         await there.until([503, 503], 15.0)
+
+
+@dataclass
+class Queued:
+    """A front door and a worker, and the way by which both reach Pub/Sub."""
+
+    gateway: Function
+    worker: Function
+    pubsub: Way
+    subnet: SubnetGateway
+    client: httpx.AsyncClient
+
+    async def submit(self) -> str:
+        """A job's id, once it is taken in."""
+        reply = await self.client.post(f"{self.gateway.url}/text-to-image", json=PICTURE, headers=LATER)
+        assert reply.status_code == 202, reply.text
+        return str(reply.json()["id"])
+
+    async def look(self, job_id: str) -> dict[str, Any]:
+        """A job as it is."""
+        return (await self.client.get(f"{self.gateway.url}/jobs/{job_id}")).json()
+
+    async def sweep(self) -> list[str]:
+        """What the worker could not do in the minute's call."""
+        return (await self.client.post(self.worker.url, json=SWEEP)).json()["problems"]
+
+    async def until_done(self, job_ids: Sequence[str]) -> None:
+        """All of them have succeeded, within some time."""
+        async with asyncio.timeout(30.0):
+            for job_id in job_ids:
+                while (job := await self.look(job_id))["status"] in ("queued", "running"):
+                    await asyncio.sleep(0.1)
+                assert (job["status"], job["served_by"]) == ("succeeded", "subnet"), job
+
+
+@asynccontextmanager
+async def house_with_a_queue(tmp_path: Path, pubsub: str, firestore: str) -> AsyncIterator[Queued]:
+    """Front door and worker over Firestore, which reach Pub/Sub by a way that can be cut."""
+    subnet = SubnetGateway(slots=20, service=QUICK)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        await enter(subnet.serve())
+        topics, way, door = await enter(Topics(pubsub)), await enter(way_to(pubsub)), await enter(way_to("127.0.0.1:1"))
+        env = {
+            "FIRESTORE_EMULATOR_HOST": firestore,
+            "PUBSUB_EMULATOR_HOST": way.address,
+            "SPILLWAY_STATE": f"firestore://{topics.project}/(default)",
+            "SPILLWAY_QUEUE": f"pubsub://{topics.project}",
+            "SPILLWAY_ARTIFACTS": f"file://{tmp_path / 'artifacts'}",
+            "SPILLWAY_SUBNET_URL": subnet.url,
+            "SPILLWAY_GATEWAY_URL": f"http://{door.address}",
+            "SPILLWAY_INTERNAL_KEY": "a key of some length",
+        }
+        gateway, worker = await asyncio.gather(*(enter(function(name, env)) for name in ("gateway", "worker")))
+        door.lead_to(gateway.port)
+        await topics.make(f"{TOPIC}-dead")
+        await topics.make(TOPIC, push_to=worker.url, dead_letters=f"{TOPIC}-dead")
+        yield Queued(gateway, worker, way, subnet, await enter(new_client()))
+
+
+async def test_jobs_are_taken_in_without_pubsub_and_done_when_it_is_back(
+    tmp_path: Path, pubsub_host: str, firestore_host: str
+) -> None:
+    async with house_with_a_queue(tmp_path, pubsub_host, firestore_host) as there:
+        before = await there.submit()
+        await there.until_done([before])
+
+        there.pubsub.cut()
+        began = time.monotonic()
+        taken = await asyncio.gather(*(there.submit() for _ in range(6)))
+        assert time.monotonic() - began < 15.0
+        assert [(await there.look(job_id))["status"] for job_id in taken] == ["queued"] * 6
+
+        there.pubsub.mend()
+        async with asyncio.timeout(30.0):
+            while await there.sweep():
+                await asyncio.sleep(0.3)
+        await there.until_done(taken)
+        done = [one.status for one in there.subnet.requests if one.path == "/text-to-image"]
+        assert Counter(done) == {200: 7}
