@@ -83,6 +83,31 @@ async def test_keys_of_any_characters_are_told_apart(store: Store) -> None:
     assert sorted(document.key for document in await store.list("folder")) == sorted(KEYS)
 
 
+@pytest.mark.parametrize("text", ["", "[]", "7", "null", '{"key": 1}', "[[1], {}]", '["key", 7]', "[" * 5000])
+async def test_what_is_no_document_is_in_no_list_and_can_be_replaced(store: Store, text: str) -> None:
+    await store.write("folder", "key", {"n": 1})
+    await store.write("folder", "other", {"n": 2})
+    await planted(store, "folder", "key", text)
+    assert [document.body for document in await store.list("folder")] == [{"n": 2}]
+    assert [document.key for document in await store.unchanged("folder", time.time() + 60)] == ["other"]
+    found = await store.read("folder", "key")
+    assert found is not None
+    assert (found.key, found.body) == ("key", {})
+    await store.replace("folder", "key", {"n": 3}, found.version)
+    assert len(await store.list("folder")) == 2
+
+
+async def planted(store: Store, folder: str, key: str, text: str) -> None:
+    """Write a text over a document behind the store's back."""
+    if isinstance(store, MemoryStore):
+        store._kept[folder][key] = (text, "version", 1.0)
+    elif isinstance(store, SqliteStore):
+        statement = "UPDATE documents SET text = ? WHERE folder = ? AND name = ?"
+        await store._file.run(lambda db: db.execute(statement, (text, folder, key)))
+    elif isinstance(store, FirestoreStore):
+        await store._place(folder, key).set({"text": text, "stamp": "0"})
+
+
 async def test_folders_are_apart(store: Store) -> None:
     await store.write("one", "key", {"n": 1})
     await store.write("two", "key", {"n": 2})

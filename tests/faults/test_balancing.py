@@ -273,6 +273,26 @@ async def test_a_lost_state_is_made_up_from_what_the_provider_says() -> None:
         assert there.least == 0
 
 
+@pytest.mark.parametrize(
+    ("folder", "key", "body"),
+    [
+        (FOLDER, "lease", {"until": "soon"}),
+        (FOLDER, "lease", {"until": None}),
+        (FOLDER, STATE, {"version": 1, "warm": 7, "targets": [], "scalers": 9, "changes": {}}),
+        (FOLDER, STATE, {"version": 1, "warm": {"places": {PLACE: 1}, "bill": 7}, "targets": {ROUTE: 7}}),
+        (FOLDER, "history", {"version": 1, "rows": [[1, 2, 3]]}),
+        (TALLIES, "another", {"version": 1, "at": "noon", "routes": 7}),
+        (TALLIES, RETIRED, {"version": 9}),
+    ],
+)
+async def test_a_document_that_makes_no_sense_stops_no_round(folder: str, key: str, body: dict[str, Any]) -> None:
+    async with balancing(least=3) as there:
+        await there.store.write(folder, key, body)
+        report = await there.balancing().round()
+        assert (report.skipped, report.problems) == ("", [])
+        assert there.least == 0
+
+
 async def test_a_deployment_whose_route_is_gone_is_let_go() -> None:
     async with balancing() as there:
         await there.minutes(15, jobs=20)

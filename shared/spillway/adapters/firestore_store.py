@@ -8,7 +8,7 @@ update, which Firestore leaves as it was when a write changes nothing; the stamp
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
@@ -35,19 +35,19 @@ class FirestoreStore:
         """The latest version."""
         async with self._database.bounded():
             snapshot = await self._place(folder, key).get(timeout=self._timeout_s)
-        return _document(snapshot) if snapshot.exists else None
+        return _document(key, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
 
     async def list(self, folder: str) -> list[Document]:
         """All documents of a folder."""
         async with self._database.bounded():
-            return [_document(snapshot) async for snapshot in self._folder(folder).stream(timeout=self._timeout_s)]
+            return await _documents(self._folder(folder).stream(timeout=self._timeout_s))
 
     async def write(self, folder: str, key: str, body: Mapping[str, Any]) -> Document:
         """Write the whole document."""
         fields = _fields(key, body)
         async with self._database.bounded():
             written = await self._place(folder, key).set(fields, timeout=self._timeout_s)
-        return _written(fields, written.update_time)
+        return _document(key, fields, written.update_time)
 
     async def replace(self, folder: str, key: str, body: Mapping[str, Any], version: str | None) -> Document:
         """Write over this version only. Raises Conflict."""
@@ -61,7 +61,7 @@ class FirestoreStore:
                     written = await place.update(fields, option=self._only_over(version), **once)
             except (FailedPrecondition, AlreadyExists, NotFound, Aborted) as error:
                 raise Conflict(f"{folder}/{key} was changed meanwhile") from error
-        return _written(fields, written.update_time)
+        return _document(key, fields, written.update_time)
 
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document."""
@@ -72,7 +72,7 @@ class FirestoreStore:
         """Documents that were last written before a time, by the clocks of those who wrote them."""
         async with self._database.bounded():
             old = queries.stamped_before(self._folder(folder), _time(before)).limit(limit)
-            return [_document(snapshot) async for snapshot in old.stream(timeout=self._timeout_s)]
+            return await _documents(old.stream(timeout=self._timeout_s))
 
     async def close(self) -> None:
         """Close the channel, where there is one."""
@@ -97,10 +97,14 @@ def _time(at: float) -> str:
     return f"{at:017.6f}"
 
 
-def _document(snapshot: DocumentSnapshot[Any]) -> Document:
-    return _written(snapshot.to_dict() or {}, snapshot.update_time)
+def _document(key: str, fields: Mapping[str, Any] | None, updated: Any) -> Document:
+    kept = unpacked((fields or {}).get("text"))
+    return Document(*(kept or (key, {})), updated.rfc3339(), updated.timestamp())
 
 
-def _written(fields: Mapping[str, Any], updated: Any) -> Document:
-    key, body = unpacked(fields["text"])
-    return Document(key, body, updated.rfc3339(), updated.timestamp())
+async def _documents(snapshots: AsyncIterator[DocumentSnapshot[Any]]) -> list[Document]:
+    return [
+        _document(snapshot.id, fields, snapshot.update_time)
+        async for snapshot in snapshots
+        if unpacked((fields := snapshot.to_dict() or {}).get("text"))
+    ]

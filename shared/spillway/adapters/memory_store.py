@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spillway.domain.documents import name_of, packed, unpacked
@@ -22,17 +22,17 @@ class MemoryStore:
     async def read(self, folder: str, key: str) -> Document | None:
         """The latest version."""
         kept = self._kept.get(folder, {}).get(name_of(key))
-        return _document(*kept) if kept else None
+        return _document(key, *kept) if kept else None
 
     async def list(self, folder: str) -> list[Document]:
         """All documents of a folder."""
-        return [_document(*kept) for _, kept in sorted(self._kept.get(folder, {}).items())]
+        return _documents(kept for _, kept in sorted(self._kept.get(folder, {}).items()))
 
     async def write(self, folder: str, key: str, body: Mapping[str, Any]) -> Document:
         """Write the whole document."""
         kept = (packed(key, body), str(next(self._versions)), self._epoch())
         self._kept.setdefault(folder, {})[name_of(key)] = kept
-        return _document(*kept)
+        return _document(key, *kept)
 
     async def replace(self, folder: str, key: str, body: Mapping[str, Any], version: str | None) -> Document:
         """Write over this version only. Raises Conflict."""
@@ -50,12 +50,15 @@ class MemoryStore:
         old = sorted(
             (kept for kept in self._kept.get(folder, {}).values() if kept[2] < before), key=lambda kept: kept[2]
         )
-        return [_document(*kept) for kept in old[:limit]]
+        return _documents(old[:limit])
 
     async def close(self) -> None:
         """Nothing is open."""
 
 
-def _document(text: str, version: str, updated: float) -> Document:
-    key, body = unpacked(text)
-    return Document(key, body, version, updated)
+def _document(key: str, text: str, version: str, updated: float) -> Document:
+    return Document(*(unpacked(text) or (key, {})), version, updated)
+
+
+def _documents(kept: Iterable[tuple[str, str, float]]) -> list[Document]:
+    return [Document(*found, version, updated) for text, version, updated in kept if (found := unpacked(text))]

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,17 @@ class SqliteStore:
     async def read(self, folder: str, key: str) -> Document | None:
         """The latest version."""
         rows = await self._file.run(lambda db: db.execute(_READ, (folder, name_of(key))).fetchall())
-        return _document(rows[0]) if rows else None
+        return _document(key, rows[0]) if rows else None
 
     async def list(self, folder: str) -> list[Document]:
         """All documents of a folder."""
-        return [_document(row) for row in await self._file.run(lambda db: db.execute(_LIST, (folder,)).fetchall())]
+        return _documents(await self._file.run(lambda db: db.execute(_LIST, (folder,)).fetchall()))
 
     async def write(self, folder: str, key: str, body: Mapping[str, Any]) -> Document:
         """Write the whole document."""
         row = self._row(key, body)
         await self._file.together(lambda db: db.execute(_WRITE, (*row, folder, name_of(key))))
-        return _document(row)
+        return _document(key, row)
 
     async def replace(self, folder: str, key: str, body: Mapping[str, Any], version: str | None) -> Document:
         """Write over this version only. Raises Conflict."""
@@ -59,7 +59,7 @@ class SqliteStore:
         statement, values = (_NEW, (*row, *where)) if version is None else (_UPDATE, (*row, *where, version))
         if not await self._file.together(lambda db: db.execute(statement, values).rowcount):
             raise Conflict(f"{folder}/{key} was changed meanwhile")
-        return _document(row)
+        return _document(key, row)
 
     async def delete(self, folder: str, key: str) -> None:
         """Remove the document."""
@@ -68,7 +68,7 @@ class SqliteStore:
     async def unchanged(self, folder: str, before: float, limit: int = 500) -> Sequence[Document]:
         """Documents that were last written before a time."""
         values = (folder, before, limit)
-        return [_document(row) for row in await self._file.run(lambda db: db.execute(_UNCHANGED, values).fetchall())]
+        return _documents(await self._file.run(lambda db: db.execute(_UNCHANGED, values).fetchall()))
 
     async def close(self) -> None:
         """Close the file, where it was opened."""
@@ -78,7 +78,10 @@ class SqliteStore:
         return packed(key, body), uuid.uuid4().hex, self._epoch()
 
 
-def _document(row: Row) -> Document:
+def _document(key: str, row: Row) -> Document:
     text, version, updated = row
-    key, body = unpacked(text)
-    return Document(key, body, version, updated)
+    return Document(*(unpacked(text) or (key, {})), version, updated)
+
+
+def _documents(rows: Iterable[Row]) -> list[Document]:
+    return [Document(*kept, version, updated) for text, version, updated in rows if (kept := unpacked(text))]

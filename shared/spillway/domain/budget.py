@@ -91,11 +91,16 @@ class Books:
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Books":
-        """Raises StoreUnavailable for the books of a later release."""
-        if body["version"] != VERSION:
-            raise StoreUnavailable(f"the day's books have version {body['version']}, this release knows {VERSION}")
-        accounts = {name: Account(granted, spent) for name, (granted, spent) in body["accounts"].items()}
-        return cls(accounts, body["settled"])
+        """Raises StoreUnavailable for the books of a later release, and for those that nobody can read: who knows what
+        has been spent.
+        """
+        if body.get("version") != VERSION:
+            raise StoreUnavailable(f"the day's books have version {body.get('version')}, this release knows {VERSION}")
+        try:
+            accounts = {name: Account(int(granted), int(spent)) for name, (granted, spent) in body["accounts"].items()}
+            return cls(accounts, int(body["settled"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreUnavailable("the day's books can't be read") from error
 
     def body(self) -> dict[str, Any]:
         """As `read` takes it."""

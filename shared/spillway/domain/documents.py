@@ -33,7 +33,10 @@ def packed(key: str, body: Mapping[str, Any]) -> str:
     return text
 
 
-def unpacked(text: str) -> tuple[str, dict[str, Any]]:
-    """The key and body of a stored text."""
-    key, body = json.loads(text)
-    return key, body
+def unpacked(text: Any) -> tuple[str, dict[str, Any]] | None:
+    """The key and body of a stored text; None for one that nobody here has written."""
+    try:
+        key, body = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return (key, body) if isinstance(key, str) and isinstance(body, dict) else None

@@ -156,9 +156,8 @@ def merged(documents: Mapping[str, Mapping[str, Any]]) -> Tally:
 
 def to_retire(documents: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:
     """The instances that have been silent for so long that they are gone."""
-    return [
-        key for key, body in documents.items() if key != RETIRED and now - float(body.get("at", now) or 0.0) > RETIRE_S
-    ]
+    at = {key: body.get("at", now) for key, body in documents.items() if key != RETIRED}
+    return [key for key, second in at.items() if isinstance(second, int | float) and now - second > RETIRE_S]
 
 
 def folded(documents: Mapping[str, Mapping[str, Any]], gone: Iterable[str], now: float) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Store(Protocol):
     Each call ends within the adapter's time limit and raises StoreUnavailable where the store gives no answer; a
     write may then have been made, or may still be. `replace` is what ends such doubts: once it has succeeded, no
     earlier `replace` can come through any more, because every write makes a new version. A body that is no JSON or
-    has more than 900 kB raises ValueError.
+    has more than 900 kB raises ValueError. What is stored and is no document has no body to whoever reads it by its
+    key, so that it can be replaced, and is in no list.
     """
 
     async def read(self, folder: str, key: str) -> Document | None:

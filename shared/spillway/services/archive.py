@@ -156,7 +156,7 @@ class Archive:
         """Write a stretch anew, with an hour that is now in it. Raises Conflict where somebody else did meanwhile."""
         key = _named(grain, hour)
         found = await self._store.read(grain.folder, key)
-        body: dict[str, Any] = dict(found.body) if found else {"version": VERSION, "summed": {}, "cells": {}}
+        body: dict[str, Any] = {"version": VERSION, "summed": {}, "cells": {}, **(found.body if found else {})}
         if body["summed"].get(str(hour), -1.0) >= latest:
             return body
         begin, length_s = stretch

@@ -34,6 +34,7 @@ VERSION = 1
 WITHIN_S = 50.0
 CHANGES_KEPT = 200
 BLIND_ROUNDS = 3
+KINDS: Mapping[str, type] = {"changes": list, "scalers": dict, "targets": dict, "warm": dict}
 State = dict[str, Any]
 Keep = Callable[[State], Awaitable[None]]
 
@@ -250,8 +251,12 @@ class _Round:
 
 
 def _understood(body: Mapping[str, Any]) -> State:
-    """A state of another version is read as none: the providers are asked how things are in any case."""
-    return dict(body) if body.get("version") == VERSION else {}
+    """A state of another version is read as none: the providers are asked how things are in any case. So is a part of
+    it that is not of its kind.
+    """
+    if body.get("version") != VERSION:
+        return {}
+    return {name: part for name, part in body.items() if isinstance(part, KINDS.get(name, object))}
 
 
 def _share_change(route: str, before: Target, after: Target) -> Change:

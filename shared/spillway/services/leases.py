@@ -1,7 +1,9 @@
 """A lease on a document: one of several processes leads for a while, and nobody for ever."""
 
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports import Clock
@@ -27,7 +29,7 @@ class Lease:
         found = await self._store.read(self._folder, self._key)
         now = self._epoch()
         # An end beyond a lease's length was written by a clock that is wrong: it would hold for ever.
-        if found and now < float(found.body.get("until", 0.0)) <= now + 2 * self._lease_s:
+        if found and now < _until(found.body) <= now + 2 * self._lease_s:
             return False
         body = {"holder": uuid.uuid4().hex, "until": now + self._lease_s}
         try:
@@ -43,3 +45,9 @@ class Lease:
             with suppress(Conflict, StoreUnavailable):
                 await self._store.replace(self._folder, self._key, {"holder": "", "until": 0.0}, self._version)
             self._version = None
+
+
+def _until(body: Mapping[str, Any]) -> float:
+    """A lease that nobody can read is none."""
+    until = body.get("until")
+    return float(until) if isinstance(until, int | float) else 0.0

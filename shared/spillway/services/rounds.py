@@ -33,4 +33,5 @@ class Rounds:
         ended = {one.key: float(one.body["at"]) for one in await self._store.list(FOLDER)}
         # The balancer publishes its targets at the end of each round, with their time.
         targets = await self._store.read(BALANCER, TARGETS)
-        return ended | ({"balancer": float(targets.body["at"])} if targets else {})
+        told = targets.body.get("at") if targets else None
+        return ended | ({"balancer": float(told)} if told is not None else {})

@@ -1,6 +1,7 @@
 """A day's money: what an instance may hold of it."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,17 @@ def test_books_are_read_as_they_were_written() -> None:
     assert Books.read(books.body()) == books
     with pytest.raises(StoreUnavailable, match="version 2"):
         Books.read({"version": 2})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"version": 1}, {"version": 2, "accounts": {}, "settled": 0},
+     {"version": 1, "accounts": [], "settled": 0}, {"version": 1, "accounts": {"a": [1]}, "settled": 0},
+     {"version": 1, "accounts": {}, "settled": "much"}],
+)  # fmt: skip
+def test_books_that_nobody_can_read_grant_nothing(body: dict[str, Any]) -> None:
+    with pytest.raises(StoreUnavailable):
+        Books.read(body)
 
 
 def test_grant_of_one_who_vanished_is_gone_and_of_one_who_left_only_what_it_spent() -> None:
