@@ -30,7 +30,7 @@ locals {
       # Whoever is not asked for a key must be somebody whom Google has checked.
       callers = var.auth == "keys" ? ["allUsers"] : var.gateway_callers
       secrets = local.job_secrets
-      environment = merge(local.job_environment, {
+      environment = merge(local.job_environment, local.telemetry, {
         SPILLWAY_MAX_LISTENERS = "800"
       })
     }

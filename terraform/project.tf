@@ -19,6 +19,7 @@ resource "google_project_service" "needed" {
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
+    "telemetry.googleapis.com",
   ], var.burst_group == null ? [] : ["compute.googleapis.com"]))
 
   project = var.project

@@ -202,14 +202,20 @@ variable "secrets" {
   }
 }
 
+variable "send_metrics" {
+  description = "Whether the front door sends its metrics to Cloud Monitoring, where most alerts look at them. False where they go elsewhere: name it by OTEL_ variables in `settings`."
+  type        = bool
+  default     = true
+}
+
 variable "settings" {
-  description = "Further settings of docs/settings.md, the same for all functions. Nothing secret."
+  description = "Further settings of docs/settings.md, and OTEL_ variables, the same for all functions. Nothing secret."
   type        = map(string)
   default     = {}
 
   validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^SPILLWAY_[A-Z_]+$", name)) && !can(regex("SECRET|TOKEN|WEBHOOK|RPC", name))])
-    error_message = "settings must be names that begin with SPILLWAY_; what is secret belongs in `secrets`."
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^(OTEL|SPILLWAY)_[A-Z_]+$", name)) && !can(regex("SECRET|TOKEN|WEBHOOK|RPC|HEADERS", name))])
+    error_message = "settings must be names that begin with SPILLWAY_ or OTEL_; what is secret belongs in `secrets`."
   }
 }
 

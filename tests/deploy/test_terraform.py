@@ -14,7 +14,11 @@ import pytest
 import bundle
 from google_stand_in.values import PROJECT_NUMBER
 from monitoring.alerts import alerts
+from spillway.adapters import otlp_resource
+from spillway.adapters.prometheus import Metrics
+from spillway.assembly.telemetry import open_exporting, open_tracing
 from spillway.domain.machine_names import fleet_of, machine_name
+from spillway.services.gauges import Gauges
 from spillway.settings import PREFIX, Settings
 from support.front_door import ROOT
 from support.terraform import Terraform, resources
@@ -124,6 +128,29 @@ def test_only_the_front_door_is_public_and_asks_for_keys(applied: Resources) -> 
         grant["name"] for grant in applied["google_cloud_run_v2_service_iam_member"] if grant["member"] == "allUsers"
     }
     assert public == {"gateway"} & asking
+
+
+def test_the_front_door_alone_sends_metrics_and_may_write_them(
+    applied: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        one["name"]: one["service_config"][0]["environment_variables"]
+        for one in applied["google_cloudfunctions2_function"]
+    }
+    assert {name for name, variables in given.items() if any(map(_of_telemetry, variables))} == {"gateway"}
+    for name, value in given["gateway"].items():
+        if _of_telemetry(name):
+            monkeypatch.setenv(name, value)
+    assert open_exporting(Metrics(), Gauges([])) is not None
+    assert open_tracing() is None
+    assert otlp_resource.resource().attributes["cloud.region"] == "us-central1"
+    accounts = {one["account_id"]: one["member"] for one in applied["google_service_account"]}
+    writers = {one["member"] for one in applied["google_project_iam_member"] if "metricsWriter" in one["role"]}
+    assert writers == {accounts["spillway-gateway"]}
+
+
+def _of_telemetry(variable: str) -> bool:
+    return variable.startswith("OTEL_")
 
 
 def test_every_setting_that_is_not_shown_is_a_secret() -> None:

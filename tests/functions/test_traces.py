@@ -1,21 +1,16 @@
 """Traces as a collector gets them by OTLP over HTTP, and nothing of them where none is asked for."""
 
-import gzip
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from simulator import Fault, ReplicateApi, SubnetGateway, background
+from support.collector import Collector, collecting
 from support.front_door import ROOT, command
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -24,54 +19,9 @@ CHAT = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
 TOKEN = "r8_" + "x" * 37
 
 
-class Collector(ThreadingHTTPServer):
-    """Takes spans in as a collector does."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.spans: list[Span] = []
-        self.services: set[str] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def of_trace(self) -> dict[str, Span]:
-        """Spans of the caller's trace by name."""
-        return {span.name: span for span in self.spans if span.trace_id.hex() == TRACE}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            self.server.services |= {
-                pair.value.string_value for pair in resource.resource.attributes if pair.key == "service.name"
-            }
-            for scope in resource.scope_spans:
-                self.server.spans.extend(scope.spans)
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever)
-        thread.start()
-        try:
-            yield collector
-        finally:
-            collector.shutdown()
-            thread.join()
+def of_trace(collector: Collector) -> dict[str, Span]:
+    """Spans of the caller's trace by name."""
+    return {span.name: span for span in collector.spans if span.trace_id.hex() == TRACE}
 
 
 def attributes(span: Span) -> dict[str, Any]:
@@ -104,7 +54,7 @@ def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(
             headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
             answer = httpx.post(f"{url}{path}", json=body, headers=headers, timeout=60)
             assert (answer.status_code, answer.headers["x-spillway-served-by"]) == (200, "replicate"), answer.text
-    spans = collector.of_trace()
+    spans = of_trace(collector)
     assert set(spans) == {f"POST {path}", "try subnet", "try replicate"}
     request = spans[f"POST {path}"]
     assert (request.parent_span_id.hex(), request.kind) == (CALLER, Span.SPAN_KIND_SERVER)
@@ -128,6 +78,8 @@ def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, True),
+        # No start waits for what sends metrics.
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, False),
     ],

@@ -1,8 +1,9 @@
-"""Google as far as it signs OIDC tokens: an own key, its certificate behind a server, tokens to order."""
+"""Google as far as it signs OIDC tokens and lets accounts in: own keys, certificates behind a server, tokens."""
 
 import datetime as dt
 import json
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from simulator.listener import Listener
 
 AUDIENCE = "https://notifier.example"
 ACCOUNT = "pusher@project.iam.gserviceaccount.com"
+ACCESS_TOKEN = "ya29.of-an-account"
 
 
 class Google(Listener):
@@ -30,9 +32,10 @@ class Google(Listener):
         self.new_key("first")
 
     def application(self) -> web.Application:
-        """The certificates, as Google's v1 endpoint has them."""
+        """The certificates, as Google's v1 endpoint has them, and access tokens for accounts."""
         app = web.Application()
         app.router.add_get("/certs", self._certs)
+        app.router.add_post("/token", self._access)
         return app
 
     @property
@@ -54,6 +57,22 @@ class Google(Listener):
         signer = crypt.RSASigner(self._keys[key], key)
         payload = {name: value for name, value in whole.items() if value is not None}
         return jwt.encode(signer, json.loads(json.dumps(payload)), header=header).decode()
+
+    def account_file(self, folder: Path) -> str:
+        """Application default credentials that get their tokens here; gives the file's path."""
+        pem = self._keys["first"].private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        account = {
+            "type": "service_account", "project_id": "project", "private_key_id": "first", "private_key": pem.decode(),
+            "client_email": ACCOUNT, "client_id": "1", "token_uri": f"{self.url}/token",
+        }  # fmt: skip
+        file = folder / "account.json"
+        file.write_text(json.dumps(account))
+        return str(file)
+
+    async def _access(self, _: web.Request) -> web.Response:
+        return web.json_response({"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
     async def _certs(self, _: web.Request) -> web.Response:
         self.asked += 1

@@ -1,12 +1,12 @@
 """The same records as Prometheus metrics, prefix spillway_."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from spillway.ports import Served
+from spillway.ports import Served, Values
 
 BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 10, 20, 30, 60, 120, 300)
 GAUGES = {
@@ -102,12 +102,17 @@ class Metrics:
         """Count one request that was not let in."""
         self._labelled(self._turned_away, reason).inc()
 
-    def expose(self, now: Mapping[str, float | Mapping[str, float]]) -> tuple[str, bytes]:
+    def expose(self, now: Values) -> tuple[str, bytes]:
         """The content type and the text of all metrics; gauges are those of `now`, and no others."""
         return CONTENT_TYPE_LATEST, generate_latest(self.registry) + generate_latest(_gauges(now))
 
+    def families(self, now: Values) -> Iterator[Metric]:
+        """The same, not as text."""
+        yield from self.registry.collect()
+        yield from _gauges(now).collect()
 
-def _gauges(now: Mapping[str, float | Mapping[str, float]]) -> CollectorRegistry:
+
+def _gauges(now: Values) -> CollectorRegistry:
     """A registry of this moment: what could not be had now is left out of it, rather than told as it was."""
     registry = CollectorRegistry()
     for name, value in now.items():

@@ -3,7 +3,6 @@
 Where they go, how many are kept and what they are called is said by the standard OTEL_ variables.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager
@@ -12,13 +11,13 @@ from typing import Generic, TypeVar
 
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spillway.adapters.otlp_resource import resource
 from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest
 from spillway.ports import Attempt, Chunks, Inference, Result, Served
@@ -32,7 +31,7 @@ class Tracing:
     """The spans of one process. What is not exported when it ends is exported then."""
 
     def __init__(self) -> None:
-        provider = TracerProvider(resource=Resource.create(_own_name()))
+        provider = TracerProvider(resource=resource())
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._provider, self._tracer = provider, provider.get_tracer("spillway")
 
@@ -191,9 +190,3 @@ def _status(span: Span, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
     if status >= 500:
         span.set_status(StatusCode.ERROR)
-
-
-def _own_name() -> dict[str, str]:
-    """The function's name, unless a variable gives another: what is told to Resource.create outweighs variables."""
-    named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    return {} if named else {"service.name": os.environ.get("K_SERVICE", "spillway")}

@@ -15,6 +15,7 @@ from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.kept import Kept, open_kept
 from spillway.assembly.stopping import Leaving, UntilHandedBack
+from spillway.assembly.telemetry import exported, open_exporting
 from spillway.assembly.watch import deposit_reports, redemption_totals
 from spillway.assembly.worker import stop_hosted, work_side
 from spillway.domain.pipelines import PIPELINES
@@ -26,9 +27,10 @@ from spillway.edge.dashboard.endpoints import Dashboard
 from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.redemptions import days_page, deposit_page, redemptions_page
 from spillway.errors import BadSettings
+from spillway.ports import Values
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.gallery import Gallery
-from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, Values, of_subnet
+from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, of_subnet
 from spillway.services.hooks import Hooks
 from spillway.services.inference import InferenceService
 from spillway.services.overview import Overview
@@ -61,7 +63,7 @@ def function_door(settings: Settings) -> ASGIApp:
 
 
 def _application(own: Inside, house: House) -> ASGIApp:
-    app = create_app(house)
+    app = exported(create_app(house), house.exporting)
     return own.tracing.application(app) if own.tracing else app
 
 
@@ -74,14 +76,18 @@ def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -
         door = OwnGates(own.backends, own.keeper) if own.backends.subnet else None
         always = (*always, partial(work_side(own, side, door, wakes).beside, side.queue))
 
-    async def close() -> None:
-        await side.close()
-        await own.close()
-        await kept.close()
-
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
     deposits = deposit_reports(own.routes, kept, own.store)
+    gauges = _gauges(own, side, kept, deposits, room)
+    exporting = open_exporting(own.metrics, gauges)
+
+    async def close() -> None:
+        if exporting:
+            await exporting.close()
+        await side.close()
+        await own.close()
+        await kept.close()
 
     return House(
         inference=InferenceService(own.backends, own.keeper),
@@ -97,7 +103,8 @@ def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -
         close=close,
         beside=always,
         side_doors=_side_doors(own, side, wakes, room),
-        gauges=_gauges(own, side, kept, deposits),
+        gauges=gauges,
+        exporting=exporting,
         further=[
             Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
             Route("/api/redemptions/days", days_page(reports), methods=["GET"]),
@@ -124,11 +131,16 @@ def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports, deposits:
     return Dashboard(overview, own.status)
 
 
-def _gauges(own: Inside, side: JobSide, kept: Kept, deposits: DepositReports) -> Gauges:
+def _gauges(own: Inside, side: JobSide, kept: Kept, deposits: DepositReports, room: Room) -> Gauges:
     gates, store = own.backends.gates, own.store
 
     async def own_values() -> Values:
-        return {**of_subnet(gates), **own.backends.budget.everybody.figures(time.time())}
+        return {
+            "spillway_body_bytes": float(room.taken),
+            "spillway_job_listeners": float(side.changes.listeners),
+            **of_subnet(gates),
+            **own.backends.budget.everybody.figures(time.time()),
+        }
 
     queues = QueueGauges(side.jobs, gates, epoch=time.time)
     rounds = RoundGauges(Rounds(store, epoch=time.time), kept.outbox, epoch=time.time)

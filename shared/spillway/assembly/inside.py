@@ -16,7 +16,7 @@ from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.state import load_routes, open_artifacts, open_store
-from spillway.assembly.tracing import open_tracing
+from spillway.assembly.telemetry import open_tracing
 from spillway.domain.routes import Fallback, Route, Routes
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served

@@ -35,6 +35,7 @@ from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition, Media
 from spillway.services.archive import Archive
 from spillway.services.changes import Changes
+from spillway.services.exporting import Exporting
 from spillway.services.gauges import Gauges
 from spillway.services.idempotency import Idempotency
 from spillway.services.inference import InferenceService
@@ -76,6 +77,8 @@ class House:
     """Paths that are POSTed to by machines and see for themselves who it is: by a key, or by a signature."""
     gauges: Gauges = field(default_factory=lambda: Gauges([]))
     """Values of the moment, for /metrics."""
+    exporting: Exporting | None = None
+    """Sends the metrics to where nobody comes to read them."""
     further: Sequence[Route] = ()
     """Further paths."""
 
@@ -189,12 +192,7 @@ def _policy(service: InferenceService) -> pages.Page:
 
 def _metrics(house: House) -> pages.Page:
     async def page(_: Request) -> Response:
-        now = {
-            "spillway_body_bytes": house.room.taken,
-            "spillway_job_listeners": house.jobs.changes.listeners,
-            **await house.gauges.now(),
-        }
-        content_type, text = house.exposition.expose(now)
+        content_type, text = house.exposition.expose(await house.gauges.now())
         return Response(text, headers={"content-type": content_type})
 
     return page

@@ -133,11 +133,27 @@ class Ledger(Protocol):
         ...
 
 
+Values = Mapping[str, float | Mapping[str, float]]
+"""Metrics of a moment, by name: a value, or values by the metric's one label."""
+
+
 class Exposition(Protocol):
     """Shows what has been counted to a monitoring system."""
 
-    def expose(self, now: Mapping[str, float | Mapping[str, float]]) -> tuple[str, bytes]:
-        """A content type and a text; `now` are values of this moment by their metric's name, some by its one label."""
+    def expose(self, now: Values) -> tuple[str, bytes]:
+        """A content type and a text of it, and of the values of this moment."""
+        ...
+
+
+class Collector(Protocol):
+    """Takes in what has been counted. Its calls block, and it writes into the log what it could not take."""
+
+    def send(self, now: Values) -> None:
+        """All of it, and the values of this moment."""
+        ...
+
+    def close(self) -> None:
+        """No more comes."""
         ...
 
 

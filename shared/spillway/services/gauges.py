@@ -3,10 +3,10 @@
 import asyncio
 import heapq
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from spillway.errors import StoreUnavailable
-from spillway.ports import Clock
+from spillway.ports import Clock, Values
 from spillway.ports.jobs import Jobs
 from spillway.ports.outbox import Outbox
 from spillway.services.announcing import waiting_s
@@ -16,8 +16,6 @@ from spillway.services.rounds import Rounds
 
 log = logging.getLogger("spillway.gauges")
 
-Values = Mapping[str, float | Mapping[str, float]]
-"""By the metric's name: a value, or values by the metric's one label."""
 Source = Callable[[], Awaitable[Values]]
 """Part of them. Raises StoreUnavailable."""
 

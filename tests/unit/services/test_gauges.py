@@ -8,9 +8,10 @@ from spillway.adapters.memory_outbox import MemoryOutbox
 from spillway.adapters.memory_store import MemoryStore
 from spillway.adapters.prometheus import Metrics
 from spillway.errors import StoreUnavailable
+from spillway.ports import Values
 from spillway.ports.outbox import Draft
 from spillway.services.gates import Gates
-from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, Values
+from spillway.services.gauges import Gauges, QueueGauges, RoundGauges
 from spillway.services.rounds import REDEMPTIONS, Rounds
 from support.jobs import new_job
 
