@@ -19,6 +19,7 @@ import pytest
 from simulator import ReplicateApi, Service, SubnetGateway
 from spillway.assembly.inside import Inside
 from spillway.assembly.jobs import JobSide
+from spillway.assembly.worker import stop_prediction
 from spillway.domain.callers import Caller
 from spillway.domain.jobs import OVER, Change, Job
 from spillway.domain.pipelines import PIPELINES
@@ -160,9 +161,8 @@ async def world(tmp_path: Path, state: str, *, hook: bool, env: dict[str, str]) 
         own, side = crash_worker.sides({**common, "state": state})
         stack.push_async_callback(own.close)
         stack.push_async_callback(side.close)
-        reports = ReplicateHook(
-            Hooks(side.jobs, side.queue, Wakes(), epoch=own.backends.epoch), Room(2**20, 2**24), SECRET
-        )
+        hooks = Hooks(side.jobs, side.queue, Wakes(), stop=stop_prediction(own), epoch=own.backends.epoch)
+        reports = ReplicateHook(hooks, Room(2**20, 2**24), SECRET)
         hooked = await stack.enter_async_context(serving(reports)) if hook else "http://127.0.0.1:9"
         there = World(
             subnet, replicate, {**common, "state": state, "public_url": hooked}, gateway, tmp_path / "logs", own, side,

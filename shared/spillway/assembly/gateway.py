@@ -17,7 +17,7 @@ from spillway.assembly.kept import Kept, open_kept
 from spillway.assembly.stopping import Leaving, UntilHandedBack
 from spillway.assembly.telemetry import exported, open_exporting
 from spillway.assembly.watch import deposit_reports, redemption_totals
-from spillway.assembly.worker import stop_hosted, work_side
+from spillway.assembly.worker import stop_hosted, stop_prediction, work_side
 from spillway.domain.pipelines import PIPELINES
 from spillway.edge import hooks, internal
 from spillway.edge.app import Beside, House, JobHouse, create_app
@@ -163,7 +163,7 @@ def _side_doors(own: Inside, side: JobSide, wakes: Wakes, room: Room) -> Mapping
         for name, pipeline in PIPELINES.items():
             doors[f"{internal.PATH}/{name}"] = internal.SubnetEndpoint(pipeline, door, inner, key)
     if own.settings.replicate_webhook_secret:
-        reports = Hooks(side.jobs, side.queue, wakes, epoch=time.time)
+        reports = Hooks(side.jobs, side.queue, wakes, stop=stop_prediction(own), epoch=time.time)
         secret = own.settings.replicate_webhook_secret.get_secret_value()
         doors[hooks.PATH] = hooks.ReplicateHook(reports, room, secret)
     return doors

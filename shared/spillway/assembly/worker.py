@@ -164,6 +164,16 @@ def stop_hosted(own: Inside) -> Callable[[Job], Awaitable[None]]:
     return partial(end_hosted, own.predictions)
 
 
+def stop_prediction(own: Inside) -> Callable[[str], Awaitable[None]]:
+    """Ends one prediction. All providers that tell ids are Replicate, by one token, so any of them can."""
+
+    async def stop(prediction_id: str) -> None:
+        for predictions in list(own.predictions.values())[:1]:
+            await predictions.cancel((prediction_id,))
+
+    return stop
+
+
 def _hook_address(own: Inside) -> Callable[[Job, int], str | None]:
     """Where Replicate reports to. It does so over TLS only, and nothing that isn't signed is heard here."""
     settings = own.settings

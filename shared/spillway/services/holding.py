@@ -13,6 +13,7 @@ from spillway.domain.jobs import Job
 from spillway.errors import Conflict, JobOver, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.jobs import Jobs
+from spillway.services.starts import wanted, with_ids
 
 LEASE_S, RENEW_S = 30.0, 10.0
 RETRY_S = 0.5
@@ -111,6 +112,16 @@ class Hold:
             self._check_ours(found)
             self._hold(found)
             return found
+
+    async def leave(self, ids: tuple[str, ...]) -> bool:
+        """Whether whoever has the job by now goes on with what was started here, of which these are the ids.
+
+        Raises Conflict and StoreUnavailable.
+        """
+        assert self.job.hosted is not None  # noqa: S101 (ids are told of what was started)
+        run = self.job.hosted.run
+        job = await with_ids(self._jobs, self.job.id, run, ids)
+        return job is not None and not job.over and all(wanted(job, run, one) for one in ids)
 
     async def tell(self, progress: float | None) -> None:
         """How far a provider says it is: written at once where it has moved much, else with the next renewal."""

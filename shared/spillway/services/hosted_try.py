@@ -8,7 +8,6 @@ most of the gap, and starts anew. Providers that tell no ids are one gap from th
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 
 from spillway.domain.job_steps import found, gone, resumed, started, starting
@@ -16,11 +15,12 @@ from spillway.domain.jobs import Hosted, Job
 from spillway.domain.routes import Fallback
 from spillway.errors import (
     CallerError,
-    JobOver,
+    Conflict,
     MoneySpent,
     NoCapacity,
     Overflow,
     SpillwayError,
+    StoreUnavailable,
     TooSlow,
     Unreachable,
 )
@@ -36,7 +36,7 @@ HOOK_S, LOOK_FOR_HOOK_S = 10.0, 1.0
 """So long after a start its webhook is waited for, where the ids did not come another way."""
 LONGEST_REST_S = 60.0
 CREATE_S = 5.0
-"""A start that is under way when its worker has to stop is waited for, as its id is worth money."""
+"""A start that is under way when its worker has to let go is waited for."""
 
 
 class HostedTry:
@@ -162,16 +162,13 @@ class HostedTry:
 
     async def _start(self, predictions: Predictions, fallback: Fallback) -> None:
         course, hosted = self._course, _under_way(self._course.job)
-        hook = course.means.hook(course.job, hosted.run)
-        creating = asyncio.ensure_future(
-            predictions.start(self._request, fallback, limit_s=self._limit_s(fallback), hook=hook)
-        )
+        creating = asyncio.ensure_future(self._create(predictions, fallback, course.means.hook(course.job, hosted.run)))
         try:
-            await self._store(predictions, await asyncio.shield(creating))
+            await asyncio.shield(creating)
         except asyncio.CancelledError:
-            with suppress(SpillwayError, TimeoutError):
-                async with asyncio.timeout(CREATE_S):
-                    await self._store(predictions, await asyncio.shield(creating))
+            # Its ids are worth money; where they come later still, they are stored or canceled beside what follows.
+            creating.add_done_callback(_heard)
+            await asyncio.wait({creating}, timeout=CREATE_S)
             raise
         except Overflow as error:
             # A call that broke off may have arrived: then a webhook says so.
@@ -179,15 +176,23 @@ class HostedTry:
                 raise
         await self._begins(fallback.provider)
 
-    async def _store(self, predictions: Predictions, ids: tuple[str, ...]) -> None:
-        """The ids, at once; where the job was canceled meanwhile, so are they."""
+    async def _create(self, predictions: Predictions, fallback: Fallback, hook: str | None) -> None:
+        """Start it, and store its ids at once. What nobody will find by them is not left running to be paid for."""
+        ids = await predictions.start(self._request, fallback, limit_s=self._limit_s(fallback), hook=hook)
         try:
             job = await self._course.hold.step(lambda job: found(job, ids))
-        except JobOver:
-            await predictions.cancel(ids)
+        except SpillwayError as error:
+            if not await self._found_without_us(error, ids, hook):
+                await predictions.cancel(ids)
             raise
         if _under_way(job).ids != ids:
             await predictions.cancel(ids)
+
+    async def _found_without_us(self, error: SpillwayError, ids: tuple[str, ...], hook: str | None) -> bool:
+        """Whether somebody will look for what was started, though its ids could not be stored as ours."""
+        if isinstance(error, Conflict):
+            return await self._course.hold.leave(ids)
+        return isinstance(error, StoreUnavailable) and hook is not None
 
     # What is under way.
 
@@ -238,6 +243,12 @@ async def end_hosted(predictions: Mapping[str, Predictions], job: Job) -> None:
 def _under_way(job: Job) -> Hosted:
     assert job.hosted is not None  # noqa: S101 (asked of jobs whose start is stored)
     return job.hosted
+
+
+def _heard(creating: "asyncio.Future[None]") -> None:
+    """How a start has ended that nobody waits for any more is no error of anybody's."""
+    if not creating.cancelled():
+        creating.exception()
 
 
 def _unpaid(error: BaseException | None) -> bool:

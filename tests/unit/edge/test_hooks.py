@@ -39,9 +39,16 @@ class Scene:
     """A hook over jobs in memory, long after the lease of whoever started them has ended."""
 
     def __init__(self) -> None:
-        self.jobs, self.queue, self.wakes = MemoryJobs(), Words(), Wakes()
-        hooks = Hooks(self.jobs, self.queue, self.wakes, epoch=lambda: NOW + 100)
-        self.app = ReplicateHook(hooks, Room(2**20, 2**20), SECRET)
+        self.jobs, self.queue, self.stopped = MemoryJobs(), Words(), list[str]()
+        self.app = self.over(self.jobs)
+
+    def over(self, jobs: MemoryJobs) -> ReplicateHook:
+        """The hook."""
+        hooks = Hooks(jobs, self.queue, Wakes(), stop=self._stop, epoch=lambda: NOW + 100)
+        return ReplicateHook(hooks, Room(2**20, 2**20), SECRET)
+
+    async def _stop(self, prediction_id: str) -> None:
+        self.stopped.append(prediction_id)
 
     async def start(self, ids: tuple[str, ...] = (), parts: int = 1) -> Job:
         """A job that was started at Replicate by a worker which has died."""
@@ -109,7 +116,7 @@ async def test_what_is_known_already_is_not_written_over() -> None:
     scene = Scene()
     job = await scene.start(("abc",))
     assert await scene.post(at(job), {"id": "xyz", "status": "processing"}) == 204
-    assert await scene.ids(job) == ("abc",)
+    assert (await scene.ids(job), scene.stopped) == (("abc",), ["xyz"])
 
 
 async def test_one_id_of_several_is_not_taken_for_all() -> None:
@@ -119,11 +126,31 @@ async def test_one_id_of_several_is_not_taken_for_all() -> None:
     assert await scene.ids(job) == ()
 
 
-async def test_the_report_of_an_earlier_start_says_nothing_of_this_one() -> None:
+@pytest.mark.parametrize(("status", "stopped"), [("processing", ["abc"]), ("succeeded", [])])
+async def test_an_earlier_start_is_not_taken_for_this_one_and_ended_at_the_provider(
+    status: str, stopped: list[str]
+) -> None:
     scene = Scene()
     job = await scene.start()
-    assert await scene.post(at(job, run=1), {"id": "abc", "status": "processing"}) == 204
-    assert await scene.ids(job) == ()
+    assert await scene.post(at(job, run=1), {"id": "abc", "status": status}) == 204
+    assert (await scene.ids(job), scene.stopped, scene.queue.told) == ((), stopped, [])
+
+
+async def test_what_was_canceled_before_its_id_was_known_is_ended_when_it_is() -> None:
+    scene = Scene()
+    job = await scene.start()
+    await scene.jobs.save(job_steps.canceled(job, NOW + 20))
+    assert await scene.post(at(job), {"id": "abc", "status": "processing"}) == 204
+    assert scene.stopped == ["abc"]
+
+
+async def test_a_start_that_is_told_of_after_its_end_is_left_alone() -> None:
+    scene = Scene()
+    job = job_steps.started(await scene.start(("abc",)), NOW + 12, "replicate")
+    await scene.jobs.save(job)
+    await scene.jobs.save(job_steps.succeeded(job, NOW + 20, "results/1", "flux"))
+    assert await scene.post(at(job), {"id": "abc", "status": "processing"}) == 204
+    assert (scene.stopped, scene.queue.told) == ([], [])
 
 
 @pytest.mark.parametrize("how", [{"secret": OTHER}, {"changed": b" "}, {"age_s": 400.0}, {"age_s": -400.0}])
@@ -176,5 +203,5 @@ async def test_a_store_that_is_away_has_the_report_sent_again() -> None:
             raise StoreUnavailable("away")
 
     scene = Scene()
-    scene.app = ReplicateHook(Hooks(Away(), scene.queue, scene.wakes, epoch=lambda: NOW), Room(2**20, 2**20), SECRET)
+    scene.app = scene.over(Away())
     assert await scene.post("job=a&run=1", {"id": "abc", "status": "succeeded"}) == 503
