@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     allow_private_urls: bool = False
     replicate_api_token: SecretStr | None = Field(default=None, validation_alias="REPLICATE_API_TOKEN")
     replicate_url: HttpUrl = "https://api.replicate.com"
-    replicate_webhook_secret: SecretStr | None = None
+    replicate_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_key)] | None = None
     fallback_usd_per_day: float | None = Field(default=None, ge=0)
     max_body: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_bodies: int = Field(default=256 * 1024 * 1024, ge=1024)

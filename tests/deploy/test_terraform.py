@@ -141,7 +141,7 @@ def test_the_front_door_alone_sends_metrics_and_may_write_them(
     for name, value in given["gateway"].items():
         if _of_telemetry(name):
             monkeypatch.setenv(name, value)
-    assert open_exporting(Metrics(), Gauges([])) is not None
+    assert open_exporting(Metrics(), Gauges([]).now) is not None
     assert open_tracing() is None
     assert otlp_resource.resource().attributes["cloud.region"] == "us-central1"
     accounts = {one["account_id"]: one["member"] for one in applied["google_service_account"]}

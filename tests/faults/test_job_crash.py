@@ -18,8 +18,7 @@ import pytest
 
 from simulator import ReplicateApi, Service, SubnetGateway
 from spillway.assembly.inside import Inside
-from spillway.assembly.jobs import JobSide
-from spillway.assembly.worker import stop_prediction
+from spillway.assembly.jobs import JobSide, stop_prediction
 from spillway.domain.callers import Caller
 from spillway.domain.jobs import OVER, Change, Job
 from spillway.domain.pipelines import PIPELINES

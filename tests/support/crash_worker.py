@@ -16,7 +16,7 @@ from spillway.adapters.local_queue import LocalQueue
 from spillway.assembly.inside import Inside, inside
 from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.stopping import at_sigterm
-from spillway.assembly.worker import stop_hosted, work_side
+from spillway.assembly.worker import work_side
 from spillway.services.reminding import remind
 from spillway.services.wakes import Wakes
 from spillway.settings import Settings
@@ -52,7 +52,7 @@ def start(settings: dict[str, Any], gateway: str | None, log: Path, env: dict[st
 def sides(settings: dict[str, Any]) -> tuple[Inside, JobSide]:
     """What a process has: the inside, and the side of jobs."""
     own = inside(Settings(**settings))
-    return own, job_side(own, stop=stop_hosted(own))
+    return own, job_side(own)
 
 
 def _main(settings: dict[str, Any], gateway: str | None, log: Path, env: dict[str, str]) -> None:

@@ -1,11 +1,9 @@
 """What answers requests and runs jobs: routes, backends, money, records and results, put together once a process."""
 
 import asyncio
-import logging
-import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,10 +13,10 @@ from spillway.adapters.media_http import HttpMedia
 from spillway.adapters.media_inspector import MediaInspector
 from spillway.adapters.prometheus import Metrics
 from spillway.adapters.subnet_gateway import SubnetGateway
+from spillway.assembly.hosting import hosting
 from spillway.assembly.state import load_routes, open_artifacts, open_store
 from spillway.assembly.telemetry import open_tracing
-from spillway.domain.routes import Fallback, Route, Routes
-from spillway.errors import BadSettings
+from spillway.domain.routes import Route, Routes
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.running import Predictions
 from spillway.ports.store import Store
@@ -38,12 +36,13 @@ from spillway.settings import Settings
 if TYPE_CHECKING:
     from spillway.adapters.tracing import Tracing
 
-log = logging.getLogger("spillway")
-
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """All of it. `pool` leads to what is configured, `public` to what callers name."""
+    """All of it. `pool` leads to what is configured, `public` to what callers name.
+
+    `predictions` loads the clients of hosted inference.
+    """
 
     settings: Settings
     routes: Routes
@@ -51,7 +50,7 @@ class Inside:
     keyring: Keyring
     rates: Rates
     backends: Backends
-    predictions: Mapping[str, Predictions]
+    predictions: Callable[[], Mapping[str, Predictions]]
     keeper: Keeper
     artifacts: Artifacts
     media: Media
@@ -79,17 +78,17 @@ def inside(settings: Settings) -> Inside:
     media, artifacts = _media(settings, routes, pool, public), open_artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
-    hosting = _hosting(settings, routes, pool, media)
+    hosted = hosting(settings, routes, pool, media)
     subnet: Inference[Route] | None = SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None
     if tracing:
         subnet = tracing.backend(subnet, "subnet") if subnet else None
-        hosting.inference = {name: tracing.backend(one, name) for name, one in hosting.inference.items()}
+        hosted.inference = {name: tracing.backend(one, name) for name, one in hosted.inference.items()}
     keyring = Keyring(store, epoch=time.time, monotonic=time.monotonic)
     rates, gates = Rates(store, epoch=time.time), Gates(time.monotonic, Random())
     backends = Backends(
         routes=routes,
         subnet=subnet,
-        hosted=hosting.inference,
+        hosted=hosted.inference,
         gates=gates,
         exchange=Exchange(
             store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
@@ -107,7 +106,7 @@ def inside(settings: Settings) -> Inside:
         keyring,
         rates,
         backends,
-        hosting.predictions,
+        hosted.predictions,
         keeper,
         artifacts,
         media,
@@ -148,47 +147,3 @@ def _media(settings: Settings, routes: Routes, pool: HttpPool, public: HttpPool)
     ]
     trusted = [host for base in bases if base and (host := urlsplit(base).hostname)]
     return HttpMedia(pool, public, trusted=trusted, allow_private=settings.allow_private_urls)
-
-
-@dataclass(slots=True)
-class _Hosting:
-    """The providers that can be used, by name: for requests, and those that start jobs and tell an id."""
-
-    inference: dict[str, Inference[Fallback]] = field(default_factory=dict)
-    predictions: dict[str, Predictions] = field(default_factory=dict)
-
-
-def _hosting(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> _Hosting:
-    """Replicate where there is a token, OpenAI-compatible ones always."""
-    hosting = _Hosting()
-    for name, provider in routes.providers.items():
-        if provider.kind == "openai":
-            hosting.inference[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
-        elif settings.replicate_api_token:
-            token = settings.replicate_api_token.get_secret_value()
-            hosting.inference[name], hosting.predictions[name] = _replicate(settings, token, pool, media)
-        else:
-            log.warning("REPLICATE_API_TOKEN is not set: no request falls back to the provider %r", name)
-    return hosting
-
-
-def _replicate(settings: Settings, token: str, pool: HttpPool, media: Media) -> tuple[Inference[Fallback], Predictions]:
-    from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
-    from spillway.adapters.replicate_client import ReplicateClient  # noqa: PLC0415 (only where it is used)
-    from spillway.adapters.replicate_outputs import ReplicateOutputs  # noqa: PLC0415 (only where it is used)
-    from spillway.adapters.replicate_predictions import ReplicatePredictions  # noqa: PLC0415 (only where it is used)
-
-    client = ReplicateClient(pool, token=token, base_url=settings.replicate_url)
-    outputs = ReplicateOutputs(media)
-    return ReplicateApi(pool, client, outputs), ReplicatePredictions(client, outputs)
-
-
-def _openai(name: str, base_url: str | None, key_env: str | None, pool: HttpPool) -> Inference[Fallback]:
-    from spillway.adapters.openai_api import OpenAiApi  # noqa: PLC0415 (only where it is used)
-
-    if not base_url:
-        raise BadSettings(f"the provider {name!r} needs a base_url")
-    key = os.environ.get(key_env) if key_env else None
-    if key_env and not key:
-        raise BadSettings(f"the provider {name!r} takes its key from {key_env}, which is not set")
-    return OpenAiApi(name, pool, base_url=base_url, api_key=key)

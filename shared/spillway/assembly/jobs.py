@@ -1,7 +1,9 @@
 """Puts together what callers see of jobs, and what keeps a request from being done twice."""
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from spillway.adapters.webhook_http import HttpWebhooks
@@ -12,9 +14,10 @@ from spillway.ports.jobs import Files, Queue
 from spillway.ports.webhooks import Secrets
 from spillway.services.admission import Admission
 from spillway.services.changes import Changes, WatchedJobs
+from spillway.services.hosted_try import end_hosted
 from spillway.services.idempotency import Idempotency
 from spillway.services.job_views import JobViews
-from spillway.services.jobs import JobDesk, Places, Stop
+from spillway.services.jobs import JobDesk, Places
 from spillway.services.paces import Paces
 from spillway.services.webhooks import Deliveries
 
@@ -43,8 +46,8 @@ class JobSide:
         await self.jobs.close()
 
 
-def job_side(own: Inside, *, stop: Stop) -> JobSide:
-    """Nothing is connected yet. Raises BadSettings."""
+def job_side(own: Inside) -> JobSide:
+    """Loads the clients of hosted inference, but nothing is connected yet. Raises BadSettings."""
     settings = own.settings
     stored, queue, files = open_jobs(settings), open_queue(settings), open_files(settings)
     changes = Changes(stored, epoch=time.time, most=settings.max_listeners)
@@ -52,6 +55,7 @@ def job_side(own: Inside, *, stop: Stop) -> JobSide:
     views = JobViews(jobs, files, paces.of, epoch=time.time)
     deliveries = Deliveries(jobs, _webhooks(own), views.now, _secrets(own), epoch=time.time, chance=Random())
     admission = Admission(jobs, paces.of, own.backends.hosted, epoch=time.time)
+    stop = partial(end_hosted, own.predictions())
     desk = JobDesk(own.routes, Places(jobs, queue, files), admission, deliveries, stop=stop, epoch=time.time)
     idempotency = Idempotency(own.store, files, epoch=time.time)
     return JobSide(jobs, queue, files, paces, changes, views, deliveries, desk, idempotency)
@@ -78,3 +82,17 @@ def _secrets(own: Inside) -> Secrets:
         return (caller.secret if caller else None) or common
 
     return secret_of
+
+
+def stop_prediction(own: Inside) -> Callable[[str], Awaitable[None]]:
+    """Ends one prediction. All providers that tell ids are Replicate, by one token, so any of them can.
+
+    Loads their clients.
+    """
+    known = list(own.predictions().values())[:1]
+
+    async def stop(prediction_id: str) -> None:
+        for predictions in known:
+            await predictions.cancel((prediction_id,))
+
+    return stop

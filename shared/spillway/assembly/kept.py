@@ -1,10 +1,8 @@
 """Where redemptions and their announcements are kept."""
 
-import os
 from dataclasses import dataclass
 
-from spillway.assembly.state import state_database, state_file
-from spillway.errors import BadSettings
+from spillway.assembly.state import refuse_passing_state, state_database, state_file
 from spillway.ports.outbox import Outbox
 from spillway.ports.redemptions import Redemptions
 from spillway.settings import Settings
@@ -29,8 +27,7 @@ def open_kept(settings: Settings) -> Kept:
     if scheme == "memory":
         return _in_memory()
     if scheme == "sqlite":
-        if os.environ.get("K_SERVICE"):
-            raise BadSettings("SPILLWAY_STATE: sqlite:// is of one machine; set firestore://PROJECT/DATABASE")
+        refuse_passing_state(settings)
         from spillway.adapters.sqlite_outbox import SqliteOutbox  # noqa: PLC0415 (by scheme)
         from spillway.adapters.sqlite_redemptions import SqliteRedemptions  # noqa: PLC0415 (by scheme)
 

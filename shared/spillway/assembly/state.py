@@ -4,14 +4,17 @@ import os
 import re
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from spillway.domain.routes import Routes, RoutesFile, parse_routes, with_builtin
 from spillway.errors import BadSettings
 from spillway.ports import Artifacts
-from spillway.ports.jobs import Files, Jobs, Queue
 from spillway.ports.store import Store
 from spillway.settings import Settings
+
+if TYPE_CHECKING:
+    from spillway.ports.jobs import Files, Jobs, Queue
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -46,7 +49,7 @@ def open_store(settings: Settings) -> Store:
     return FirestoreStore(*state_database(place))
 
 
-def open_jobs(settings: Settings) -> Jobs:
+def open_jobs(settings: Settings) -> "Jobs":
     """The store of jobs, beside the other state. Nothing is opened or connected yet. Raises BadSettings."""
     scheme, _, place = settings.state.partition("://")
     if scheme == "memory":
@@ -63,23 +66,31 @@ def open_jobs(settings: Settings) -> Jobs:
     return FirestoreJobs(*state_database(place), keep_s=settings.keep_results_s)
 
 
-def open_queue(settings: Settings) -> Queue:
+def open_queue(settings: Settings) -> "Queue":
     """What tells workers of jobs; a LocalQueue has to be run. Nothing is connected yet. Raises BadSettings."""
-    scheme, _, place = settings.queue.partition("://")
-    if scheme == "local":
-        _refuse_in_cloud("SPILLWAY_QUEUE: local:// reaches no worker from here; use pubsub://PROJECT")
+    topic = queue_topic(settings)
+    if topic is None:
         from spillway.adapters.local_queue import LocalQueue  # noqa: PLC0415 (by scheme)
 
         return LocalQueue()
+    from spillway.adapters.pubsub_queue import PubSubQueue  # noqa: PLC0415 (by scheme)
+
+    return PubSubQueue(*topic)
+
+
+def queue_topic(settings: Settings) -> tuple[str, str] | None:
+    """The project and topic of a pubsub:// queue; None where it is local. Raises BadSettings."""
+    scheme, _, place = settings.queue.partition("://")
+    if scheme == "local":
+        _refuse_in_cloud("SPILLWAY_QUEUE: local:// reaches no worker from here; use pubsub://PROJECT")
+        return None
     project, _, topic = place.partition("/")
     if not project or "/" in topic:
         raise BadSettings("SPILLWAY_QUEUE: must be pubsub://PROJECT or pubsub://PROJECT/TOPIC")
-    from spillway.adapters.pubsub_queue import PubSubQueue  # noqa: PLC0415 (by scheme)
-
-    return PubSubQueue(project, topic or f"{settings.deployment}-jobs")
+    return project, topic or f"{settings.deployment}-jobs"
 
 
-def open_files(settings: Settings) -> Files:
+def open_files(settings: Settings) -> "Files":
     """Where inputs and results of jobs lie: beside the artifacts, which are public, but not among them.
 
     Nothing is connected yet. Raises BadSettings.
@@ -118,6 +129,12 @@ def _directory(settings: Settings) -> Path:
     if directory.netloc or not directory.path:
         raise BadSettings("SPILLWAY_ARTIFACTS: must be file:///DIR with an absolute path")
     return Path(directory.path)
+
+
+def refuse_passing_state(settings: Settings) -> None:
+    """Raises BadSettings where the state would be gone with its instance."""
+    if settings.state.startswith("sqlite:"):
+        _refuse_in_cloud("SPILLWAY_STATE: sqlite:// is of one machine; set firestore://PROJECT/DATABASE")
 
 
 def _refuse_in_cloud(reason: str) -> None:

@@ -4,15 +4,15 @@ OpenTelemetry is loaded only then; for metrics only when the first are sent, so 
 """
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spillway.adapters.prometheus import Metrics
 from spillway.errors import BadSettings
-from spillway.ports import Collector
+from spillway.ports import Collector, Values
 from spillway.services.exporting import Exporting
-from spillway.services.gauges import Gauges
 
 if TYPE_CHECKING:
     from spillway.adapters.tracing import Tracing
@@ -29,7 +29,7 @@ def open_tracing() -> "Tracing | None":
     return Tracing()
 
 
-def open_exporting(metrics: Metrics, gauges: Gauges) -> Exporting | None:
+def open_exporting(metrics: Metrics, values: Callable[[], Awaitable[Values]]) -> Exporting | None:
     """None unless an endpoint is set and nothing switches metrics off. Raises BadSettings."""
     if not _asked("METRICS"):
         return None
@@ -39,7 +39,7 @@ def open_exporting(metrics: Metrics, gauges: Gauges) -> Exporting | None:
 
         return OtlpMetrics(metrics)
 
-    return Exporting(gauges, collector, every_s=_interval_s())
+    return Exporting(values, collector, every_s=_interval_s())
 
 
 def exported(app: ASGIApp, exporting: Exporting | None) -> ASGIApp:

@@ -17,7 +17,7 @@ from spillway.assembly.jobs import JobSide, job_side
 from spillway.assembly.stopping import Leaving, at_sigterm
 from spillway.domain.callers import Caller
 from spillway.domain.jobs import Job
-from spillway.edge import hooks
+from spillway.edge.access import REPLICATE_HOOK
 from spillway.edge.push import Message
 from spillway.edge.stored import stored_request
 from spillway.edge.work import Work
@@ -27,7 +27,6 @@ from spillway.ports.running import SubnetDoor
 from spillway.services.claiming import Claims
 from spillway.services.course import Means
 from spillway.services.holding import LEASE_S, RENEW_S
-from spillway.services.hosted_try import end_hosted
 from spillway.services.reminding import remind
 from spillway.services.retention import Retention, Terms
 from spillway.services.running import Running
@@ -79,7 +78,7 @@ def work_side(
         Means(
             backends=own.backends,
             door=door,
-            predictions=own.predictions,
+            predictions=own.predictions(),
             keeper=own.keeper,
             files=side.files,
             paces=side.paces,
@@ -117,7 +116,7 @@ class WorkerHouse:
         """Nothing is connected yet. Raises BadSettings."""
         _check(settings)
         self._own = inside(settings)
-        self._side = job_side(self._own, stop=stop_hosted(self._own))
+        self._side = job_side(self._own)
         work = work_side(self._own, self._side, _gateway_door(self._own), Wakes())
         self._worker, self._work = work.worker, Work(work.worker, work.sweeping)
         self._leaving = Leaving(self._stop, self._close)
@@ -158,22 +157,6 @@ def _gateway_door(own: Inside) -> SubnetDoor | None:
     return GatewayDoor(own.pool, base_url=settings.gateway_url, key=settings.internal_key.get_secret_value())
 
 
-def stop_hosted(own: Inside) -> Callable[[Job], Awaitable[None]]:
-    """Ends what runs at a provider for a job that was canceled."""
-
-    return partial(end_hosted, own.predictions)
-
-
-def stop_prediction(own: Inside) -> Callable[[str], Awaitable[None]]:
-    """Ends one prediction. All providers that tell ids are Replicate, by one token, so any of them can."""
-
-    async def stop(prediction_id: str) -> None:
-        for predictions in list(own.predictions.values())[:1]:
-            await predictions.cancel((prediction_id,))
-
-    return stop
-
-
 def _hook_address(own: Inside) -> Callable[[Job, int], str | None]:
     """Where Replicate reports to. It does so over TLS only, and nothing that isn't signed is heard here."""
     settings = own.settings
@@ -183,7 +166,7 @@ def _hook_address(own: Inside) -> Callable[[Job, int], str | None]:
         reachable = base.startswith("https://") or settings.allow_private_urls
         if settings.replicate_webhook_secret is None or not reachable:
             return None
-        return f"{base}{hooks.PATH}?job={job.id}&run={run}"
+        return f"{base}{REPLICATE_HOOK}?job={job.id}&run={run}"
 
     return address
 

@@ -6,6 +6,8 @@ from spillway.domain.pipelines import PIPELINES
 Need = frozenset[str] | None
 """The scopes of which one suffices; None where no key is asked for."""
 
+REPLICATE_HOOK = "/hooks/replicate"
+"""What comes there is signed."""
 ANY_KEY: Need = frozenset()
 _LIVEPEER, _OPENAI = FAMILIES
 

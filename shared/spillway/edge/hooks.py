@@ -16,7 +16,6 @@ from spillway.edge.replies import Family, new_request_id, send_bytes, send_fault
 from spillway.errors import BadRequest, Conflict, SpillwayError, StoreUnavailable
 from spillway.services.hooks import Hooks
 
-PATH = "/hooks/replicate"
 LARGEST = 4 * 1024 * 1024
 UNDER_WAY = ("starting", "processing")
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from spillway.errors import BadRequest
 from spillway.services.status import Status
@@ -21,6 +22,7 @@ STRICT = {
     "cache-control": "no-store",
 }
 """What a page of ours may do in a browser: nothing but with what comes from here."""
+HEALTH_PATHS = ("/healthz", "/readyz")
 Page = Callable[[Request], Awaitable[Response]]
 
 
@@ -32,9 +34,12 @@ def window_seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-async def health(_: Request) -> Response:
+class Health:
     """GET /healthz: the process answers."""
-    return JSONResponse({"status": "ok"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI calls it."""
+        await JSONResponse({"status": "ok"})(scope, receive, send)
 
 
 def stats(status: Status) -> Page:

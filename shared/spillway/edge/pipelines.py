@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 from starlette.datastructures import Headers
@@ -14,8 +14,6 @@ from spillway.domain.requests import InferenceRequest
 from spillway.edge import openai
 from spillway.edge.bodies import Body, CallerGone, Room
 from spillway.edge.exchanges import Exchange
-from spillway.edge.idempotency import Once
-from spillway.edge.later import Later
 from spillway.edge.preferences import read_preferences
 from spillway.edge.presence import while_present
 from spillway.edge.replies import Family, answer_headers, log, send_bytes, send_fault
@@ -23,17 +21,20 @@ from spillway.edge.requests import public_url, read_json, read_request, read_ter
 from spillway.edge.streams import send_stream
 from spillway.ports import Artifacts, Media, Result
 from spillway.services.inference import InferenceService
+from spillway.services.on_demand import OnDemand
+
+if TYPE_CHECKING:
+    from spillway.edge.job_house import JobHouse
 
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What every endpoint answers with: at once, later, and once only where a request is repeated."""
+    """What every endpoint answers with: at once, and with `jobs` later, or once only where a request is repeated."""
 
     service: InferenceService
     room: Room
     base_url: str | None
-    later: Later
-    once: Once
+    jobs: "OnDemand[JobHouse]"
 
 
 class Endpoint(ABC):
@@ -51,7 +52,8 @@ class Endpoint(ABC):
         try:
             with closing(await self._ways.room.read(scope, receive)) as body:
                 if "idempotency-key" in exchange.headers:
-                    await self._ways.once.answer(exchange, body, self.family, lambda: self._answer(exchange, body))
+                    once = (await self._ways.jobs.get()).once
+                    await once.answer(exchange, body, self.family, lambda: self._answer(exchange, body))
                 else:
                     await self._answer(exchange, body)
         except CallerGone:
@@ -67,7 +69,8 @@ class Endpoint(ABC):
         terms = read_terms(exchange.headers, exchange.public_url, exchange.caller)
         request = await self._read(exchange.headers, body)
         if read_preferences(exchange.headers).respond_async:
-            await self._ways.later.accept(exchange, request, terms, body, self.family)
+            later = (await self._ways.jobs.get()).later
+            await later.accept(exchange, request, terms, body, self.family)
             return
         async with while_present(exchange.receive):
             if request.pipeline.gives == "chat" and request.params.get("stream") is True:

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from spillway.ports import Collector, Values
-from spillway.services.gauges import Gauges
 
 log = logging.getLogger("spillway.exporting")
 
@@ -17,11 +16,13 @@ LAST_S = 1.5
 class Exporting:
     """Every so often from `begin` to `close`, and once more at its end. What can't be sent is left: totals come again.
 
-    `open_collector` is called when the first are due, in a thread.
+    `values` gives those of the moment. `open_collector` is called when the first are due, in a thread.
     """
 
-    def __init__(self, gauges: Gauges, open_collector: Callable[[], Collector], *, every_s: float):
-        self._gauges, self._open, self._every_s = gauges, open_collector, every_s
+    def __init__(
+        self, values: Callable[[], Awaitable[Values]], open_collector: Callable[[], Collector], *, every_s: float
+    ):
+        self._values, self._open, self._every_s = values, open_collector, every_s
         self._collector: Collector | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +51,7 @@ class Exporting:
             await self._send()
 
     async def _send(self) -> None:
-        now = await self._gauges.now()
+        now = await self._values()
         try:
             await asyncio.to_thread(self._sent, now)
         except Exception as error:  # noqa: BLE001 (whatever a collector's library raises, requests are answered)

@@ -13,11 +13,11 @@ def test_an_interval_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", interval)
     with pytest.raises(BadSettings, match="OTEL_METRIC_EXPORT_INTERVAL must be a number of milliseconds"):
-        open_exporting(Metrics(), Gauges([]))
+        open_exporting(Metrics(), Gauges([]).now)
 
 
 @pytest.mark.parametrize("endpoint", [None, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
 def test_metrics_are_sent_nowhere_unasked(monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
     if endpoint:
         monkeypatch.setenv(endpoint, "http://127.0.0.1:4318")
-    assert open_exporting(Metrics(), Gauges([])) is None
+    assert open_exporting(Metrics(), Gauges([]).now) is None
