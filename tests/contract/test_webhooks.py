@@ -18,15 +18,18 @@ INSIDE = [
     "https://0/", "https://0.0.0.0/", "https://10.0.0.8/", "https://172.16.0.1/", "https://192.168.1.1:8443/",
     "https://169.254.169.254/computeMetadata/v1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[::1]/",
     "https://[::]/", "https://[::ffff:127.0.0.1]/", "https://[::ffff:a9fe:a9fe]/", "https://[::127.0.0.1]/",
-    "https://[fe80::1]/", "https://[fd00:ec2::254]/", "https://[64:ff9b::169.254.169.254]/", "https://[2002:7f00:1::]/",
-    "https://localhost/", "https://LOCALHOST./", "https://any.localhost/", "https://metadata.google.internal/",
+    "https://[fe80::1]/", "https://[fd00:ec2::254]/", "https://[64:ff9b::169.254.169.254]/",
+    "https://[2002:7f00:1::]/", "https://localhost/", "https://LOCALHOST./", "https://any.localhost/",
+    "https://metadata.google.internal/", "https://[fec0::1]/", "https://[64:ff9b:1::7f00:1]/",
+    "https://[::ffff:0:7f00:1]/", "https://[5f00::1]/", "https://192.0.0.8/", "https://168.63.129.16/",
     "https://metadata/", "https://kubernetes.default.svc/", "https://printer.local/", "https://router.home.arpa/",
 ]  # fmt: skip
 NOT_URLS = [
     "", "nothing", "//example.com/", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "https://",
     "https://:443/", "https://example.com:99999/", "https://example.com:0/", "https://exa mple.com/",
     "https://user:secret@example.com/", "https://token@example.com/", "https://example.com/\u00fc", "https://[::1/",
-    "http://example.com/", "https://example.com/" + "x" * 2048,
+    "https://[fe80::1%25eth0]/", "https://%31%32%37.0.0.1/", "https://127.0.0.1%2eexample.com/",
+    "https://example.com\\@127.0.0.1/", "http://example.com/", "https://example.com/" + "x" * 2048,
 ]  # fmt: skip
 
 

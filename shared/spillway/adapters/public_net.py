@@ -13,6 +13,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 _HOLDING_IPV4 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """NAT64, and IPv4 inside of IPv6 as it was before that."""
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is given out to anybody. Beside it lie site-local addresses, networks' own NAT64 and what may come."""
+_NOT_FOR_ALL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")))
+"""Looks public to `ipaddress`: protocol assignments, 6to4's relays, Azure's own services, and documentation."""
 
 
 def is_public(address: str) -> bool:
@@ -23,7 +27,9 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         ip = _inner(ip) or ip
-    return ip.is_global and not ip.is_multicast
+    if ip.version == 6 and ip not in _GLOBAL_UNICAST:
+        return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_FOR_ALL)
 
 
 def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +17,8 @@ from spillway.ports.webhooks import Message
 TRY_S = 10.0
 RESOLVE_S = 2.0
 LONGEST_URL = 2048
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+"""A name or an address as it stands: nothing that one library decodes and another doesn't."""
 _INSIDE = (".internal", ".svc", ".local", ".localhost", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
 """Names that mean something on the inside only, whether or not they resolve from here."""
 
@@ -73,6 +76,8 @@ def _parsed(url: str) -> SplitResult:
         raise _refused(f"it must be at most {LONGEST_URL} characters of ASCII without spaces")
     if parts.username is not None or parts.password is not None:
         raise _refused("it must hold no user and password: put a token into its path or query")
+    if not _HOST.fullmatch(parts.hostname):
+        raise _refused("its host must be a name or an address, plainly written")
     return parts
 
 
