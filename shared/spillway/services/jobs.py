@@ -66,9 +66,9 @@ class JobDesk:
             await self._deliveries.check(order.webhook_url)
         route = self._routes.find(order.request.pipeline.name, order.request.model)
         job = self._new(order, route)
-        await self._admission.check(job, route)
-        await self._files.write(job.input, order.content)
-        job = await self._add(job)
+        async with self._admission.entry(job, route):
+            await self._files.write(job.input, order.content)
+            job = await self._add(job)
         try:
             await self._queue.tell(job.lane, job.id)
         except QueueUnavailable as error:

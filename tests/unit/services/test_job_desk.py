@@ -1,6 +1,9 @@
 """Jobs are taken in durably or not at all, within bounds, and taken back under anybody's hands."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -12,6 +15,7 @@ from spillway.domain.callers import EVERYTHING, Caller
 from spillway.domain.jobs import Hosted, Job
 from spillway.domain.routes import Route
 from spillway.errors import BadRequest, JobOver, QueueFull, QueueUnavailable, StoreUnavailable
+from spillway.ports.jobs import Crowd
 from spillway.services.jobs import LIFE_S
 from support.desks import ANNA, USUAL_S, Office, falls_back
 from support.jobs import NOW
@@ -137,6 +141,37 @@ async def test_lane_is_bounded_by_seconds_where_nobody_else_takes_its_jobs() -> 
     await falling.submit()
     with pytest.raises(QueueFull):
         await falling.submit(prefer="subnet-only")
+
+
+class Slow(MemoryJobs):
+    """Whoever comes meanwhile does not see what is on its way."""
+
+    def __init__(self, chance: Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    async def crowd(self, lane: str) -> Crowd:
+        found = await super().crowd(lane)
+        await asyncio.sleep(self._chance.random() / 100)
+        return found
+
+    async def add(self, job: Job) -> Job:
+        await asyncio.sleep(self._chance.random() / 100)
+        return await super().add(job)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_burst_fills_the_queue_to_its_bound_and_no_further(seed: int) -> None:
+    there = Office(jobs=Slow(Random(seed)), route=Route(pipeline="text-to-image", queue_jobs=10))
+
+    async def one(number: int) -> bool:
+        await asyncio.sleep(number / 2000)
+        with suppress(QueueFull):
+            return bool(await there.submit())
+        return False
+
+    taken = await asyncio.gather(*map(one, range(50)))
+    assert (sum(taken), len(await there.jobs.waiting(NOW + 1))) == (10, 10)
 
 
 async def test_one_lane_does_not_fill_another() -> None:
