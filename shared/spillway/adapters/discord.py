@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-import httpx
-
-from spillway.adapters.http import HttpPool, error_body, retry_after
+from spillway.adapters.http import Answer, HttpPool, error_body, retry_after
 from spillway.adapters.json_api import JsonApi, Throttled
 from spillway.domain.cards import Card, Notice, Tone
 from spillway.domain.outcomes import hosted_outcome
@@ -103,7 +101,7 @@ class _WebhookApi(JsonApi):
         except SpillwayError as error:
             raise error from None
 
-    async def _outcome(self, response: httpx.Response) -> SpillwayError:
+    async def _outcome(self, response: Answer) -> SpillwayError:
         status, header_s = response.status_code, retry_after(response.headers)
         _, body = await error_body(response, self.name)
         told = body or {}

@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 from pydantic_core import from_json
 
-from spillway.adapters.http import HttpPool, headers, translated
+from spillway.adapters.http import Answer, HttpPool, headers, translated
 from spillway.domain.carried_errors import raised
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.errors import BrokenAnswer, CallerError, Overflow, Unreachable
@@ -88,7 +87,7 @@ class GatewayDoor:
         finally:
             await response.aclose()
 
-    async def _send(self, request: InferenceRequest, terms: Terms, patience_s: float) -> httpx.Response:
+    async def _send(self, request: InferenceRequest, terms: Terms, patience_s: float) -> Answer:
         payload = request.payload
         sent = headers(
             content_type=payload.content_type,
@@ -101,7 +100,7 @@ class GatewayDoor:
         url = f"{self._base_url}/internal/subnet/{request.pipeline.name}"
         return await self._pool.send("POST", url, headers=sent, content=payload.content())
 
-    async def _split(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def _split(self, response: Answer) -> AsyncGenerator[bytes, None]:
         """Whole lines. Raises TooSlow where the gateway, or the way to it, has died."""
         pieces, rest = aiter(response.aiter_raw()), b""
         while True:

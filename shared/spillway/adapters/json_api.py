@@ -7,12 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 from pydantic_core import to_json
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
 
-from spillway.adapters.http import HttpPool, error_body, headers, json_body, read_bounded, retry_after, translated
+from spillway.adapters.http import (
+    Answer,
+    HttpPool,
+    error_body,
+    headers,
+    json_body,
+    read_bounded,
+    retry_after,
+    translated,
+)
 from spillway.domain.outcomes import hosted_outcome
 from spillway.errors import NoCapacity, Overflow, RequestRejected, SpillwayError, TooSlow, Unreachable
 
@@ -105,7 +113,7 @@ class JsonApi:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (state.attempt_number - 1))
         return self._try_s * pause * random.uniform(0.8, 1.2)
 
-    async def _outcome(self, response: httpx.Response) -> SpillwayError:
+    async def _outcome(self, response: Answer) -> SpillwayError:
         """The words of the answer are left out: an API may repeat what it was sent, secrets included."""
         status, after_s = response.status_code, retry_after(response.headers)
         await error_body(response, self.name)

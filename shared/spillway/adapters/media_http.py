@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
-import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from spillway.adapters.http import HttpPool, headers, translated
+from spillway.adapters.http import Answer, HttpPool, headers, translated
 from spillway.adapters.public_net import is_public
 from spillway.errors import MediaBroken, Overflow
 
@@ -75,7 +74,7 @@ class HttpMedia:
             await response.aclose()
 
 
-async def _spool(response: httpx.Response) -> BinaryIO:
+async def _spool(response: Answer) -> BinaryIO:
     content, size = _spooled(b""), 0
     try:
         async for piece in response.aiter_raw():

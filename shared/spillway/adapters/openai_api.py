@@ -3,11 +3,11 @@
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 from pydantic_core import to_json
 
 from spillway.adapters.http import (
     LARGEST_ANSWER,
+    Answer,
     HttpPool,
     chat_chunks,
     error_body,
@@ -81,7 +81,7 @@ class OpenAiApi:
         body = {"prompt": request.params.get("prompt"), "n": request.pictures, **_size(request)}
         return "/images/generations", {**body, **extra, "model": target.model}
 
-    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+    async def _post(self, path: str, body: dict[str, Any]) -> Answer:
         sent = headers(content_type="application/json")
         if self._key:
             sent["authorization"] = f"Bearer {self._key}"

@@ -10,10 +10,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 from replicate.prediction import Prediction
 
-from spillway.adapters.http import HttpPool, headers, translated
+from spillway.adapters.http import Answer, HttpPool, headers, translated
 from spillway.adapters.replicate_client import (
     BACKEND,
     UNFINISHED,
@@ -161,7 +160,7 @@ class ReplicateApi:
         task.add_done_callback(self._abandoned.discard)
 
 
-async def _spoken(response: httpx.Response) -> AsyncGenerator[str, None]:
+async def _spoken(response: Answer) -> AsyncGenerator[str, None]:
     """The words of Replicate's event stream, up to its `done`. Raises where that never comes."""
     if response.status_code != 200:
         raise hosted_outcome(response.status_code, "no stream")

@@ -10,10 +10,9 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from spillway.adapters.http import (
     LARGEST_ANSWER,
+    Answer,
     HttpPool,
     chat_chunks,
     error_body,
@@ -42,7 +41,6 @@ class SubnetGateway:
         self._base_url = base_url
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
         self._pool = pool
-        self._urls: dict[str, httpx.URL] = {}
 
     async def infer(self, request: InferenceRequest, route: Route, timeout_s: float) -> Result:
         """One whole answer, checked; its media have absolute URLs. The gateway can't be told of `timeout_s`."""
@@ -72,7 +70,7 @@ class SubnetGateway:
     async def close(self) -> None:
         """Nothing goes on in the background."""
 
-    async def _send(self, request: InferenceRequest, route: Route) -> httpx.Response:
+    async def _send(self, request: InferenceRequest, route: Route) -> Answer:
         """The gateway's 200, its body still to be read."""
         response = await self._connected(request, route)
         if response.status_code == 200:
@@ -84,7 +82,7 @@ class SubnetGateway:
         after = retry_after(response.headers)
         raise subnet_outcome(response.status_code, message, retry_after_s=after, body=body)
 
-    async def _connected(self, request: InferenceRequest, route: Route) -> httpx.Response:
+    async def _connected(self, request: InferenceRequest, route: Route) -> Answer:
         """A connection that can't be made costs nothing and is often a restart: once more, at once. Nothing else is."""
         try:
             return await self._post(request, route)
@@ -94,20 +92,14 @@ class SubnetGateway:
         await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_S))
         return await self._post(request, route)
 
-    async def _post(self, request: InferenceRequest, route: Route) -> httpx.Response:
+    async def _post(self, request: InferenceRequest, route: Route) -> Answer:
         payload = request.payload
         sent = headers(content_type=payload.content_type, content_length=str(payload.size))
         with translated(BACKEND):
-            return await self._pool.send("POST", self._url(route.path), headers=sent, content=payload.content())
+            return await self._pool.send("POST", self._base_url + route.path, headers=sent, content=payload.content())
 
     def _absolute(self, url: str) -> str:
         return self._origin + url if url.startswith("/") else urljoin(self._origin + "/", url)
-
-    def _url(self, path: str) -> httpx.URL:
-        """Parsed once: httpx takes as long for it as for the rest of a request."""
-        if path not in self._urls:
-            self._urls[path] = httpx.URL(self._base_url + path)
-        return self._urls[path]
 
 
 def _model(answer: dict[str, Any], request: InferenceRequest) -> str:
