@@ -409,3 +409,26 @@ async def test_store_that_is_away_is_said_and_nothing_is_promised(tmp_path: Path
         reply = await there.submit()
         assert (reply.status_code, int(reply.headers["retry-after"]) > 0) == (503, True)
         assert (await there.get(job_id)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "rest"),
+    [
+        ("/text-to-image", "model_id", {"prompt": "a river"}),
+        ("/v1/images/generations", "model", {"prompt": "a river"}),
+        ("/llm", "model", {"messages": [{"role": "user", "content": "hello"}]}),
+        ("/v1/chat/completions", "model", {"messages": [{"role": "user", "content": "hello"}]}),
+    ],
+)
+async def test_a_name_of_a_model_that_is_a_book_is_refused(
+    tmp_path: Path, path: str, field: str, rest: dict[str, Any]
+) -> None:
+    """It would stand in every document of its job and of its route's policy."""
+    async with house(tmp_path, works=False) as there:
+        replies = [
+            await there.client.post(there.url + path, json={**rest, field: "m" * length}, headers=headers)
+            for length in (256, 257)
+            for headers in ({}, {"prefer": "respond-async"})
+        ]
+        assert [reply.status_code for reply in replies] == [200, 202, 400, 400]
+        assert all(field in reply.json()["error"]["message"] for reply in replies[2:])

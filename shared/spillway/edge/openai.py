@@ -12,7 +12,7 @@ from spillway.domain.chat import finish_reason
 from spillway.domain.pipelines import PIPELINES
 from spillway.domain.requests import InferenceRequest
 from spillway.domain.routes import Routes
-from spillway.edge.parameters import Number, Seed, Text, validated
+from spillway.edge.parameters import ModelName, Number, Seed, Text, validated
 from spillway.edge.requests import json_request
 from spillway.errors import BadRequest
 from spillway.ports import Artifacts, Media, Result
@@ -30,7 +30,7 @@ class ImagesFields(BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     prompt: Text
-    model: str | None = None
+    model: ModelName | None = None
     n: Annotated[int, Field(ge=1, le=10)] | None = None
     size: Annotated[str, Field(pattern=r"^(auto|\d{1,4}x\d{1,4})$")] | None = None
     response_format: Literal["url", "b64_json"] | None = None
@@ -58,7 +58,7 @@ class ChatFields(BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     messages: Annotated[list[_Turn], Field(min_length=1)]
-    model: str | None = None
+    model: ModelName | None = None
     n: Annotated[int, Field(ge=1, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None

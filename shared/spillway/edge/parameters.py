@@ -12,6 +12,8 @@ Text = Annotated[str, Field(min_length=1)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Steps = Annotated[int, Field(ge=1, le=1000)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+ModelName = Annotated[str, Field(max_length=256)]
+"""Names of models stand in lanes, policies and documents, which have to stay small."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -34,7 +36,7 @@ class _Fields(BaseModel):
     # Built when the first request comes: a cold start need not wait for what it may not need.
     model_config = ConfigDict(extra="allow", defer_build=True)
 
-    model_id: str | None = None
+    model_id: ModelName | None = None
 
 
 class _Picture(_Fields):
@@ -132,7 +134,7 @@ class Llm(BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     messages: Annotated[list[Message], Field(min_length=1)]
-    model: str | None = None
+    model: ModelName | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
