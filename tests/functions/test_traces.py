@@ -1,6 +1,7 @@
 """Traces as a collector gets them by OTLP over HTTP, and nothing of them where none is asked for."""
 
 import os
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -71,6 +72,30 @@ def test_a_request_and_each_of_its_tries_are_spans_of_the_callers_trace(
         passed = {call.headers.get("traceparent") for call in upstream.requests}
         assert f"00-{TRACE}-{tried.span_id.hex()}-01" in passed
     assert collector.services == {service}
+
+
+def test_names_of_spans_are_few_and_nothing_of_what_callers_and_backends_say_is_in_them() -> None:
+    subnet = SubnetGateway(slots=4, time_scale=0.001)
+    with background(subnet), collecting() as collector:
+        subnet.faults.add(Fault("error", status=500, message="no very secret cat here", times=1))
+        asked = {"X-Spillway-Prefer": "subnet-only"}
+        with command(SPILLWAY_SUBNET_URL=subnet.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as url:
+            httpx.post(f"{url}/text-to-image", json={"prompt": "a very secret cat"}, headers=asked, timeout=60)
+            for path in ("/made-up", "/made-up/too", "/jobs/of-somebody", "//", "/"):
+                httpx.get(f"{url}{path}?secret=cat", timeout=60)
+            assert _status_of(url, "OPTIONS * HTTP/1.1") < 500
+    assert {span.name for span in collector.spans} == {
+        "POST /text-to-image", "try subnet", "GET", "GET /jobs", "GET /", "OPTIONS"
+    }  # fmt: skip
+    assert "secret" not in str(collector.spans)
+
+
+def _status_of(url: str, line: str) -> int:
+    """The status of the answer to a request that no client would write."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 60) as connection:
+        connection.sendall(f"{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return int(connection.recv(64).split()[1])
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spillway.adapters.otlp_resource import resource
 from spillway.domain.outcomes import kind_of
+from spillway.domain.pipelines import PIPELINES
 from spillway.domain.requests import InferenceRequest
 from spillway.ports import Attempt, Chunks, Inference, Result, Served
 
 Target = TypeVar("Target")
 UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What machines ask for every few seconds."""
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_PLACES = frozenset({"", "api", "artifacts", "assets", "gif", "hooks", "internal", "jobs", "openapi.json", "v1"}) | set(
+    PIPELINES
+)
+"""First parts of paths: what comes after them is somebody's id, and what else is asked for may be anything."""
 
 
 class Tracing:
@@ -78,11 +84,9 @@ class _Application:
             await self._app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
-        # Names are few: what comes after the first part of a path is somebody's id.
-        name = f"{method} /{path.split('/')[1]}"
         came_from = propagate.extract(dict(Headers(scope=scope)))
         attributes = {"http.request.method": method, "url.path": path}
-        with self._tracer.start_as_current_span(name, came_from, SpanKind.SERVER, attributes) as span:
+        with self._tracer.start_as_current_span(_name(method, path), came_from, SpanKind.SERVER, attributes) as span:
 
             async def told(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -123,7 +127,8 @@ class _Tries:
         _, span, at = found
         span.set_attributes({"spillway.outcome": attempt.outcome, "spillway.reason": reason})
         if attempt.outcome != "served":
-            span.set_status(StatusCode.ERROR, attempt.message[:300])
+            # Not in the backend's words: it may repeat what it was sent.
+            span.set_status(StatusCode.ERROR)
         span.end(at)
 
     def close(self) -> None:
@@ -184,6 +189,13 @@ class _Backend(Generic[Target]):
                 tries.over(self._name, span)
             else:
                 span.end()
+
+
+def _name(method: str, path: str) -> str:
+    """One of few, whatever callers make up."""
+    named = method if method in _METHODS else "HTTP"
+    place = path.removeprefix("/").partition("/")[0]
+    return f"{named} /{place}" if path.startswith("/") and place in _PLACES else named
 
 
 def _status(span: Span, status: int) -> None:
