@@ -60,10 +60,31 @@ def test_a_rotation_replaces_the_webhook_secret_only_where_that_is_asked_for(sta
     assert again["webhook_secret"] != made["webhook_secret"]
 
 
-def test_a_revoked_key_is_not_rotated(state: str) -> None:
+def test_other_terms_take_the_place_of_those_that_are_named_and_the_log_tells_both(state: str) -> None:
+    made = json.loads(run(state, "create", "--name", "GIF", "--rate", "5", "--usd-per-day", "3", "--json").stdout)
+    changed = json.loads(run(state, "change", made["id"], "--usd-per-day", "1", "--without", "rate", "--json").stdout)
+    assert (changed["usd_per_day"], changed["rate"], changed["scopes"]) == (1.0, None, made["scopes"])
+    assert json.loads(run(state, "list", "--json").stdout) == {"keys": [changed]}
+    [event, _] = json.loads(run(state, "log", "--json").stdout)["events"]
+    assert event["what"] == "changed: rate 5/s, 5 at once -> none, usd_per_day 3 -> 1"
+    assert run(state, "change", made["id"], "--usd-per-day", "1").exit_code == 0
+    assert len(json.loads(run(state, "log", "--json").stdout)["events"]) == 2
+
+
+def test_a_line_of_the_log_is_one_line_whatever_the_operators_machine_says(
+    state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "eve\n2026-11-27T00:00:00Z  sw  GIF: revoked, by alice")
+    run(state, "create", "--name", "GIF")
+    [line] = run(state, "log").stdout.splitlines()
+    assert "GIF: created, by eve?2026" in line
+
+
+@pytest.mark.parametrize("order", [["rotate"], ["change", "--rate", "1"]])
+def test_a_revoked_key_is_given_nothing_more(state: str, order: list[str]) -> None:
     made = json.loads(run(state, "create", "--json").stdout)
     run(state, "revoke", made["key"])
-    refused = run(state, "rotate", made["id"]).exception
+    refused = run(state, *order, made["id"]).exception
     assert isinstance(refused, BadSettings)
     assert str(refused) == f"the key {made['id']} is revoked: create a new one"
 
@@ -76,6 +97,7 @@ def test_a_revoked_key_is_not_rotated(state: str) -> None:
         (["create", "--burst", "5"], "--burst 5: must be between 1 and 100000, beside --rate"),
         (["create", "--priority", "99"], "--priority 99: must be between -10 and 10"),
         (["rotate", "x", "--grace", "soon"], "--grace soon: must be a number and one of s, m, h, d"),
+        (["change", "x", "--without", "name"], "--without name: use rate, usd-per-day, origin"),
         (["revoke", "nobody"], "there is no key nobody: see `spillway keys list`"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 
 from simulator import SubnetGateway, background
 from spillway.assembly.state import open_store
-from spillway.domain.keys import Key, checked_limits, checked_scopes
+from spillway.domain.key_terms import checked_limits, checked_scopes
+from spillway.domain.keys import Key
 from spillway.services.keys import Keys
 from spillway.settings import Settings
 from support.front_door import running

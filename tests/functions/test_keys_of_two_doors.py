@@ -82,6 +82,18 @@ def test_a_revoked_key_is_refused_everywhere_within_ten_seconds(
         time.sleep(0.1)
 
 
+def test_a_keys_other_terms_hold_everywhere_within_ten_seconds(
+    settings: dict[str, str], doors: list[httpx.Client]
+) -> None:
+    made = keys(settings, "create")
+    assert [ask(door, made["key"]).status_code for door in doors] == [200, 200]
+    keys(settings, "change", made["id"], "--scope", "read", "--rate", "5")
+    changed = time.monotonic()
+    while any(ask(door, made["key"]).status_code != 403 for door in doors):
+        assert time.monotonic() - changed < 10
+        time.sleep(0.1)
+
+
 def test_a_replaced_secret_works_on_and_the_key_stays_the_same(
     settings: dict[str, str], doors: list[httpx.Client]
 ) -> None:

@@ -16,7 +16,8 @@ from monitoring.dashboards import Dashboard, dashboards, grafana
 from simulator import ReplicateApi, SubnetGateway, background
 from spillway.assembly.state import open_store
 from spillway.domain.deposit import Funds, Outlook
-from spillway.domain.keys import Key, checked_scopes
+from spillway.domain.key_terms import checked_scopes
+from spillway.domain.keys import Key
 from spillway.services.deposit import FOLDER as DEPOSITS
 from spillway.services.keys import Keys
 from spillway.services.rounds import REDEMPTIONS, Rounds

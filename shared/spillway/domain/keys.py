@@ -9,16 +9,14 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any
-from urllib.parse import urlsplit
 
 from spillway.domain.callers import UNLIMITED, Caller, Limits
 from spillway.domain.pipelines import PIPELINES
-from spillway.errors import BadSettings
 
 VERSION = 1
 MOST_SECRETS = 4
@@ -26,8 +24,6 @@ MOST_EVENTS = 50
 FAMILIES = ("livepeer", "openai")
 SCOPES = ("inference", *(f"inference:{name}" for name in (*FAMILIES, *PIPELINES)), "jobs", "read", "admin")
 USUAL_SCOPES = ("inference", "jobs")
-PRIORITIES = range(-10, 11)
-LONGEST_NAME = 100
 
 _TOKEN = re.compile(r"(sw_([0-9a-z]{12})_[0-9A-Za-z]{43})([0-9A-Za-z]{6})")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -185,51 +181,3 @@ class Key:
 def date_of(now: float) -> str:
     """2026-11-30: the UTC day of an epoch second."""
     return datetime.fromtimestamp(now, UTC).date().isoformat()
-
-
-def checked_scopes(given: Iterable[str]) -> tuple[str, ...]:
-    """Scopes as an operator wrote them, each once; the usual ones for none. Raises BadSettings."""
-    words = [word for text in given for word in re.split(r"[\s,]+", text) if word]
-    for word in words:
-        if word not in SCOPES:
-            raise BadSettings(f"--scope {word}: use {', '.join(SCOPES)}")
-    return tuple(dict.fromkeys(words)) or USUAL_SCOPES
-
-
-def checked_origins(given: Iterable[str]) -> tuple[str, ...]:
-    """Origins as browsers send them. Raises BadSettings."""
-    return tuple(dict.fromkeys(_origin(text) for text in given))
-
-
-def _origin(text: str) -> str:
-    parts = urlsplit(text.strip().lower().rstrip("/"))
-    plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc or "*" in parts.netloc)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise BadSettings(f"--origin {text}: must be the origin of a web page, for example https://app.example")
-    usual = {"http": ":80", "https": ":443"}[parts.scheme]
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
-
-
-def checked_limits(rate: float | None, burst: int | None, usd_per_day: float | None) -> Limits:
-    """Limits as an operator wrote them; a burst is a second's worth where none is given. Raises BadSettings."""
-    if rate is not None and not 0.001 <= rate <= 10_000:
-        raise BadSettings(f"--rate {rate:g}: must be between 0.001 and 10000 requests a second")
-    if burst is not None and (rate is None or not 1 <= burst <= 100_000):
-        raise BadSettings(f"--burst {burst}: must be between 1 and 100000, beside --rate")
-    if usd_per_day is not None and not 0 <= usd_per_day <= 1e9:
-        raise BadSettings(f"--usd-per-day {usd_per_day:g}: must be 0 or more")
-    return Limits(rate, burst or max(1, round(rate or 1)), usd_per_day)
-
-
-def checked_priority(priority: int) -> int:
-    """Raises BadSettings."""
-    if priority not in PRIORITIES:
-        raise BadSettings(f"--priority {priority}: must be between {PRIORITIES[0]} and {PRIORITIES[-1]}")
-    return priority
-
-
-def checked_name(name: str) -> str:
-    """A name for people. Raises BadSettings."""
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        raise BadSettings(f"--name: must be printable, {LONGEST_NAME} characters at most")
-    return name.strip()

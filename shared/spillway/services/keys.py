@@ -1,4 +1,4 @@
-"""What an operator does with keys: `spillway keys create|rotate|revoke|list|log`.
+"""What an operator does with keys: `spillway keys create|change|rotate|revoke|list|log`.
 
 A key is a document at `keys/ID`. After each change the document `key_changes/latest` is written, which every instance
 looks at every few seconds (services.keyring): so a change takes effect everywhere within 10 s.
@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from spillway.domain.key_terms import Change, differences
 from spillway.domain.keys import Key, Secret, hashed, id_in, new_id, new_token, new_webhook_secret
 from spillway.errors import BadSettings, Conflict, StoreUnavailable
 from spillway.ports import Clock
@@ -53,6 +54,17 @@ class Keys:
         await self._forget(now)
         return Made(key, token)
 
+    async def change(self, key_id: str, wanted: Change) -> Key:
+        """Give a key other terms. Raises BadSettings for terms that make no sense, and where there is no such key."""
+        now = self._epoch()
+
+        def change(key: Key) -> Key:
+            after = wanted.made(_live(key))
+            said = differences(key, after)
+            return after.told(now, f"changed: {said}", self._by) if said else key
+
+        return await self._change(key_id, change, "changed")
+
     async def rotate(self, key_id: str, grace_s: float, *, webhooks: bool = False) -> Made:
         """Give a key a new secret, the old one works for a while yet; and `webhooks` too, at once.
 
@@ -62,9 +74,7 @@ class Keys:
         now, webhook_secret = self._epoch(), new_webhook_secret(secrets.token_bytes(32))
 
         def change(key: Key) -> Key:
-            if key.revoked_at is not None:
-                raise BadSettings(f"the key {key.id} is revoked: create a new one")
-            changed = key.rotated(hashed(token), now, grace_s, self._by)
+            changed = _live(key).rotated(hashed(token), now, grace_s, self._by)
             return changed.signing(webhook_secret, now, self._by) if webhooks else changed
 
         return Made(await self._change(key_id, change, "rotated"), token)
@@ -109,6 +119,12 @@ class Keys:
 def _id(given: str) -> str:
     """The id of a key, where the whole key may have been given."""
     return id_in(given) or given.removeprefix("sw_")[:64]
+
+
+def _live(key: Key) -> Key:
+    if key.revoked_at is not None:
+        raise BadSettings(f"the key {key.id} is revoked: create a new one")
+    return key
 
 
 def _read(document: Document) -> Key:
