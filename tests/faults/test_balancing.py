@@ -18,7 +18,8 @@ from spillway.domain.tally import FOLDER as TALLIES
 from spillway.domain.tally import RETIRE_S, RETIRED, Counts, Tally, merged
 from spillway.domain.warm import WarmTerms
 from spillway.errors import SpillwayError, StoreUnavailable
-from spillway.services.balancing import FOLDER, STATE, TARGETS, Balancing, Outlook, Report
+from spillway.services.balancing import FOLDER, STATE, Balancing, Outlook, Report
+from spillway.services.exchange import TARGETS
 from spillway.services.spending import Spending
 from spillway.services.warm_places import Change, WarmPlace
 

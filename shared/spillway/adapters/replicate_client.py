@@ -21,6 +21,7 @@ from replicate.exceptions import ReplicateError, ReplicateException
 from replicate.prediction import Prediction
 
 from spillway.adapters.http import UNBOUNDED, HttpPool, retry_after, translated
+from spillway.domain.guidance import ByModel
 from spillway.domain.inputs import fill, fit, split, values
 from spillway.domain.outcomes import hosted_outcome, is_refusal
 from spillway.domain.requests import InferenceRequest, Upload
@@ -84,10 +85,10 @@ def _outcome(error: ReplicateError, after: float | None) -> SpillwayError:
 
 
 class ReplicateClient:
-    """Predictions at Replicate. `token` goes to its own hosts only."""
+    """Predictions at Replicate. `token` goes to its own hosts only; `by_model` says which deployments aren't used."""
 
-    def __init__(self, pool: HttpPool, *, token: str, base_url: str):
-        self._token = token
+    def __init__(self, pool: HttpPool, *, token: str, base_url: str, by_model: ByModel | None = None):
+        self._token, self._by_model = token, by_model or ByModel()
         self._host = urlsplit(base_url).hostname or ""
         self._api = Client(api_token=token, base_url=base_url, transport=_Transport(pool))
 
@@ -105,7 +106,7 @@ class ReplicateClient:
         """Create a prediction, once. Replicate ends it after `cancel_after_s` seconds, unbilled if it never ran."""
         owner_name, _, version = target.model.partition(":")
         with replicated(cancel_after_s):
-            if target.deployment:
+            if target.deployment and target.place not in self._by_model.places:
                 return await self._api.deployments.predictions.async_create(target.deployment, input=inputs, **how)
             if version:
                 return await self._api.predictions.async_create(version=version, input=inputs, **how)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from spillway.adapters.http import HttpPool
+from spillway.domain.guidance import ByModel
 from spillway.domain.routes import Fallback, Routes
 from spillway.errors import BadSettings
 from spillway.ports import Inference, Media
@@ -35,7 +36,7 @@ class Hosting:
         return {name: one.now().predictions for name, one in self.replicate.items()}
 
 
-def hosting(settings: Settings, routes: Routes, pool: HttpPool, media: Media) -> Hosting:
+def hosting(settings: Settings, routes: Routes, pool: HttpPool, media: Media, by_model: ByModel) -> Hosting:
     """Replicate where there is a token, OpenAI-compatible ones always. Raises BadSettings."""
     found = Hosting()
     for name, provider in routes.providers.items():
@@ -43,7 +44,7 @@ def hosting(settings: Settings, routes: Routes, pool: HttpPool, media: Media) ->
             found.inference[name] = _openai(name, provider.base_url, provider.api_key_env, pool)
         elif settings.replicate_api_token:
             token = settings.replicate_api_token.get_secret_value()
-            found.replicate[name] = OnDemand(partial(_replicate, settings, token, pool, media))
+            found.replicate[name] = OnDemand(partial(_replicate, settings, token, pool, media, by_model))
             found.inference[name] = InferenceOnDemand(OnDemand(partial(_inference_of, found.replicate[name])))
         else:
             log.warning("REPLICATE_API_TOKEN is not set: no request falls back to the provider %r", name)
@@ -54,13 +55,13 @@ def _inference_of(replicate: OnDemand[_Replicate]) -> Inference[Fallback]:
     return replicate.now().inference
 
 
-def _replicate(settings: Settings, token: str, pool: HttpPool, media: Media) -> _Replicate:
+def _replicate(settings: Settings, token: str, pool: HttpPool, media: Media, by_model: ByModel) -> _Replicate:
     from spillway.adapters.replicate_api import ReplicateApi  # noqa: PLC0415 (only where it is used)
     from spillway.adapters.replicate_client import ReplicateClient  # noqa: PLC0415 (only where it is used)
     from spillway.adapters.replicate_outputs import ReplicateOutputs  # noqa: PLC0415 (only where it is used)
     from spillway.adapters.replicate_predictions import ReplicatePredictions  # noqa: PLC0415 (only where it is used)
 
-    client = ReplicateClient(pool, token=token, base_url=settings.replicate_url)
+    client = ReplicateClient(pool, token=token, base_url=settings.replicate_url, by_model=by_model)
     outputs = ReplicateOutputs(media)
     return _Replicate(ReplicateApi(pool, client, outputs), ReplicatePredictions(client, outputs))
 

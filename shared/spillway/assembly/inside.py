@@ -16,6 +16,7 @@ from spillway.adapters.subnet_gateway import SubnetGateway
 from spillway.assembly.hosting import hosting
 from spillway.assembly.state import load_routes, open_artifacts, open_store
 from spillway.assembly.telemetry import open_tracing
+from spillway.domain.guidance import ByModel
 from spillway.domain.routes import Route, Routes
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.running import Predictions
@@ -78,7 +79,8 @@ def inside(settings: Settings) -> Inside:
     media, artifacts = _media(settings, routes, pool, public), open_artifacts(settings)
     status, metrics = Status(time.time), Metrics()
     tallying, chronicling = Tallying(routes, epoch=time.time), Chronicling(routes, epoch=time.time)
-    hosted = hosting(settings, routes, pool, media)
+    by_model = ByModel()
+    hosted = hosting(settings, routes, pool, media, by_model)
     subnet: Inference[Route] | None = SubnetGateway(settings.subnet_url, pool) if settings.subnet_url else None
     if tracing:
         subnet = tracing.backend(subnet, "subnet") if subnet else None
@@ -91,7 +93,12 @@ def inside(settings: Settings) -> Inside:
         hosted=hosted.inference,
         gates=gates,
         exchange=Exchange(
-            store, gates, [tallying, chronicling], epoch=time.time, capacities=_capacities(settings, pool)
+            store,
+            gates,
+            [tallying, chronicling],
+            epoch=time.time,
+            capacities=_capacities(settings, pool),
+            by_model=by_model,
         ),
         budget=Budgets(store, settings.fallback_usd_per_day, epoch=time.time, highest=keyring.highest),
         ledger=Ledgers([status, metrics, tallying, chronicling, *([tracing] if tracing else [])]),

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from spillway.domain.guidance import MODEL
 from spillway.domain.overrides import read_override
 from spillway.services.orders import Orders
 from spillway.settings import load_settings
@@ -18,6 +20,7 @@ ModeName = Annotated[str, typer.Option(help="auto, subnet-only, fallback-only, o
 Share = Annotated[float, typer.Option(help="The subnet's part of the requests at most, 0 to 1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 T = TypeVar("T")
+PLAIN_WIDTH = 160
 
 
 @app.command()
@@ -64,17 +67,39 @@ def _with_orders(ask: Callable[[Orders], Awaitable[T]]) -> T:
 
 
 def _print(shown: dict[str, Any]) -> None:
+    from rich import box  # noqa: PLC0415 (only for people)
     from rich.console import Console  # noqa: PLC0415 (only for people)
     from rich.table import Table  # noqa: PLC0415 (only for people)
+    from rich.text import Text  # noqa: PLC0415 (only for people)
 
-    table = Table("route", "instance", "subnet", "slots", "job s", "503 after s", "decisions", "told")
+    titles = ("Instance", "Subnet", "Slots", "Job", "503 after", "Decisions", "Told", "Last change")
+    table = Table("Route", *titles, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].overflow = "fold"
     for name, route in shown["routes"].items():
         for instance, one in route["instances"].items():
-            table.add_row(name, instance[:8], *_cells(one))
-    console = Console()
+            table.add_row(*map(Text, [name, instance[:8], *_cells(one)]))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
     console.print(table if shown["routes"] else "No instance has reported yet.")
-    for name, order in shown["orders"].items():
-        console.print(f"order: {name}: mode {order['mode']}, at most {order['max_share']:.0%} subnet")
+    for line in [*_orders(shown["orders"]), *_proofs(shown["balancer"])]:
+        console.print(Text(line))
+
+
+def _orders(orders: dict[str, Any]) -> Iterator[str]:
+    for name, order in orders.items():
+        yield f"Order: {name}: mode {order['mode']}, at most {order['max_share']:.0%} subnet."
+
+
+def _proofs(balancer: dict[str, Any]) -> Iterator[str]:
+    """What the balancer has found out, where it says so in words that are known."""
+    for name, route in balancer["routes"].items():
+        with suppress(KeyError, TypeError, ValueError):
+            yield f"Balancer: {name}: the subnet has earned {route['target']:.0%}, as {route['why']}."
+    for name, place in balancer["places"].items():
+        with suppress(KeyError, TypeError):
+            why = place["way_why"] if place["way"] == MODEL else place["why"]
+            yield f"Balancer: {name}: used by its {place['way']}, {place['least']} kept warm: {why}."
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
@@ -84,4 +109,13 @@ def _cells(one: dict[str, Any]) -> list[str]:
     up = {True: "up", False: "down"}.get(one["up"], "?")
     decisions = ", ".join(f"{reason} {count / total:.0%}" for reason, count in most)
     told = f"{time.time() - one['told_at']:.0f} s ago"
-    return [up, f"{one['limit']:.1f}", str(one["job_seconds"]), str(one["refusal_seconds"]), decisions, told]
+    seconds = [f"{one['job_seconds']:.1f} s", f"{one['refusal_seconds']:.1f} s"]
+    return [up, f"{one['limit']:.1f}", *seconds, decisions, told, _change(one["changes"])]
+
+
+def _change(changes: list[dict[str, Any]]) -> str:
+    if not changes:
+        return "-"
+    last = changes[0]
+    to = f"{last['limit']} slots" if last["up"] else "down"
+    return f"to {to} by {last['cause']}, {last['seconds_ago']} s before"

@@ -28,7 +28,6 @@ from spillway.errors import BadRequest, SpillwayError
 from spillway.ports import Artifacts, Exposition
 from spillway.services.archive import Archive
 from spillway.services.backends import Backends
-from spillway.services.gates import Gates
 from spillway.services.gauges import Gauges
 from spillway.services.status import Status
 
@@ -57,7 +56,7 @@ def create_annex(annex: Annex, endpoints: Endpoints) -> Starlette:
         Route("/metrics", _metrics(annex), methods=["GET"]),
         Route("/api/stats", pages.stats(annex.status), methods=["GET"]),
         Route("/api/history", HistoryEndpoint(annex.archive).__call__, methods=["GET"]),
-        Route("/api/policy", _policy(annex.backends.gates), methods=["GET"]),
+        Route("/api/policy", _policy(annex.backends), methods=["GET"]),
         Route("/assets/{name}", asset, methods=["GET"]),
         *annex.further,
         Route("/openapi.json", _openapi, methods=["GET"]),
@@ -84,9 +83,10 @@ def _models(routes: Routes) -> pages.Page:
     return page
 
 
-def _policy(gates: Gates) -> pages.Page:
+def _policy(backends: Backends) -> pages.Page:
     async def page(_: Request) -> Response:
-        return JSONResponse({"routes": {gate.name: gate.describe() for gate in gates if gate.used}})
+        routes = {gate.name: gate.describe() for gate in backends.gates if gate.used}
+        return JSONResponse({"routes": routes, "balancer": backends.exchange.guidance.body()})
 
     return page
 

@@ -22,14 +22,15 @@ from spillway.ports import Clock
 from spillway.ports.deployments import Deployments, Scale
 from spillway.ports.store import Store
 from spillway.services.archive import Archive
+from spillway.services.exchange import BALANCER, TARGETS
 from spillway.services.leases import Lease
 from spillway.services.warm_places import Change, WarmPlace
 from spillway.services.warming import Budget, Warming
 
 log = logging.getLogger("spillway.balancing")
 
-FOLDER = "balancer"
-STATE, HISTORY, TARGETS, LEASE = "state", "history", "targets", "lease"
+FOLDER = BALANCER
+STATE, HISTORY, LEASE = "state", "history", "lease"
 VERSION = 1
 WITHIN_S = 50.0
 CHANGES_KEPT = 200

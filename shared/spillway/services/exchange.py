@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from spillway.domain.guidance import ByModel, Guidance, read_guidance
 from spillway.domain.overrides import AUTO, Override, from_document
 from spillway.domain.peers import VERSION, read_report
 from spillway.errors import Overflow, StoreUnavailable
@@ -24,6 +25,7 @@ from spillway.services.gates import Gates
 log = logging.getLogger("spillway")
 
 REPORTS, OVERRIDES = "policies", "overrides"
+BALANCER, TARGETS = "balancer", "targets"
 PERIOD_S = 2.0
 TALLY_EVERY_S = 10.0
 IDLE_S = 5.0
@@ -56,9 +58,13 @@ class Exchange:
         *,
         epoch: Clock,
         capacities: Capacities | None = None,
+        by_model: ByModel | None = None,
     ):
         self._store, self._gates, self._publishers, self._epoch = store, gates, publishers, epoch
         self._capacities, self._asked_at = capacities, -1e18
+        self._by_model = by_model or ByModel()
+        self.guidance = Guidance()
+        """The balancer's latest word."""
         self._name = ""
         self._at = self._tallied_at = -1e18
         self._task: asyncio.Task[None] | None = None
@@ -123,13 +129,17 @@ class Exchange:
                 await self._tell()
                 await self._sweep(others)
         except (StoreUnavailable, TimeoutError) as error:
-            log.warning("what other instances know can't be had now: %s", error or "the store is slow")
+            log.warning("what other instances know can't be had now: %s", str(error) or "the store is slow")
         finally:
             self._read.set()
         await self._ask_gateway()
 
     async def _hear(self) -> list[Document]:
-        reports, orders = await asyncio.gather(self._store.list(REPORTS), self._store.list(OVERRIDES))
+        reports, orders, told = await asyncio.gather(
+            self._store.list(REPORTS), self._store.list(OVERRIDES), self._store.read(BALANCER, TARGETS)
+        )
+        self.guidance = read_guidance(told.body if told else {})
+        self._by_model.places = self.guidance.by_model
         self._orders = {document.key: from_document(document.body) for document in orders}
         now = self._epoch()
         others = [document for document in reports if document.key != self._name]
@@ -176,7 +186,7 @@ class Exchange:
             async with asyncio.timeout(PERIOD_S):
                 self._slots = await self._capacities()
         except (Overflow, TimeoutError) as error:
-            log.info("the gateway does not tell its orchestrators' slots: %s", error or "it is slow")
+            log.info("the gateway does not tell its orchestrators' slots: %s", str(error) or "it is slow")
             return
         for gate in self._gates:
             gate.expect(self._slots.get(gate.pipeline_and_model))

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from typing import Any
 
+from spillway.domain.guidance import read_guidance
 from spillway.domain.overrides import Override, from_document
 from spillway.domain.peers import read_report
 from spillway.domain.routes import Routes
 from spillway.errors import BadSettings
 from spillway.ports.store import Store
-from spillway.services.exchange import OVERRIDES, REPORTS
+from spillway.services.exchange import BALANCER, OVERRIDES, REPORTS, TARGETS
 
 ALL = "all"
 """In place of a route: every pipeline with every model."""
@@ -40,8 +41,9 @@ class Orders:
         return name
 
     async def show(self) -> dict[str, Any]:
-        """Orders, and the last that each instance has told, by route."""
+        """Orders, the last that each instance has told, by route, and the balancer's latest word."""
         orders, reports = await self._store.list(OVERRIDES), await self._store.list(REPORTS)
+        balancer = await self._store.read(BALANCER, TARGETS)
         told: dict[str, dict[str, Any]] = {}
         for report in reports:
             gates = report.body.get("gates")
@@ -52,6 +54,7 @@ class Orders:
         return {
             "orders": {name: {"mode": one.mode, "max_share": one.max_share} for name, one in in_force.items()},
             "routes": {name: {"instances": told[name]} for name in sorted(told)},
+            "balancer": read_guidance(balancer.body if balancer else {}).body(),
         }
 
     async def _forget(self, but: Collection[str] = ()) -> None:

@@ -14,8 +14,9 @@ from spillway.ports import Clock
 from spillway.ports.jobs import Crowd, Jobs
 from spillway.ports.store import Store
 from spillway.services.archive import Archive, Range
-from spillway.services.balancing import FOLDER, STATE, TARGETS
+from spillway.services.balancing import FOLDER, STATE
 from spillway.services.deposit_reports import DepositReports
+from spillway.services.exchange import TARGETS
 from spillway.services.gates import Gates
 from spillway.services.redemption_reports import Period, RedemptionReports
 

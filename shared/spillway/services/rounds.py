@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from spillway.errors import StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
-from spillway.services.balancing import FOLDER as BALANCER
-from spillway.services.balancing import TARGETS
+from spillway.services.exchange import BALANCER, TARGETS
 
 log = logging.getLogger("spillway.rounds")
 

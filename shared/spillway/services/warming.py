@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from spillway.domain.guidance import DEPLOYMENT, MODEL
 from spillway.domain.tally import Usage
 from spillway.domain.warm import WarmRule
 from spillway.domain.warm_bill import Bill, Standing, read_bill
@@ -14,7 +15,6 @@ from spillway.services.warm_places import Change, Keeping, WarmPlace, measured, 
 
 BETTER = 0.9
 PATCH_S = 30.0
-MODEL, DEPLOYMENT = "model", "deployment"
 
 
 class Budget(Protocol):

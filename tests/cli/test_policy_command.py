@@ -1,0 +1,75 @@
+"""`spillway policy show`, as a person reads it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from spillway.adapters.sqlite_store import SqliteStore
+
+SPILLWAY = Path(sys.executable).with_name("spillway")
+GATE = {
+    "version": 1,
+    "at": 0.0,
+    "slots": [0.0, 0.0, 0.5, 0.5],
+    "job_s": [3.96, 7.0],
+    "refusal_s": 2.0,
+    "up": True,
+    "reasons": {"room": 3, "full": 1},
+    "changes": [{"cause": "refused", "up": True, "limit": 2, "seconds_ago": 7}],
+}
+TOLD = {
+    "version": 1,
+    "at": 1.0,
+    "routes": {"text-to-image *": {"target": 0.05, "why": "3% of 60 tries succeeded"}, "odd": 7},
+    "places": {
+        "replicate acme/mine": {"way": "model", "way_why": "a job costs less there", "least": 0, "why": "none pays"},
+        "replicate acme/own": {"way": "deployment", "way_why": "it is not warm", "least": 2, "why": "2 pay"},
+    },
+}
+
+
+def shown(state: Path, *options: str) -> str:
+    command = [SPILLWAY, "policy", "show", *options]
+    env = {"SPILLWAY_STATE": f"sqlite:///{state}"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+
+def kept(state: Path, *documents: tuple[str, str, dict[str, Any]]) -> None:
+    async def written() -> None:
+        store = SqliteStore(state)
+        for folder, key, body in documents:
+            await store.write(folder, key, body)
+        await store.close()
+
+    asyncio.run(written())
+
+
+def test_it_says_what_each_instance_believes_and_why_and_what_the_balancer_has_found_out(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    kept(
+        state,
+        ("policies", "0123456789abcdef", {"version": 1, "gates": {"text-to-image stabilityai/sdxl-turbo": GATE}}),
+        ("overrides", "text-to-image", {"mode": "auto", "max_share": 0.5}),
+        ("balancer", "targets", TOLD),
+    )
+    said = " ".join(shown(state).split())
+    for words in (
+        "text-to-image stabilityai/sdxl-turbo",
+        "01234567 up 2.5 4.0 s 2.0 s room 75%, full 25%",
+        "to 2 slots by refused, 7 s before",
+        "Order: text-to-image: mode auto, at most 50% subnet.",
+        "Balancer: text-to-image *: the subnet has earned 5%, as 3% of 60 tries succeeded.",
+        "Balancer: replicate acme/mine: used by its model, 0 kept warm: a job costs less there.",
+        "Balancer: replicate acme/own: used by its deployment, 2 kept warm: 2 pay.",
+    ):
+        assert words in said
+    told = json.loads(shown(state, "--json"))
+    assert told["balancer"]["routes"] == TOLD["routes"]
+    assert set(told) == {"orders", "routes", "balancer"}
+
+
+def test_before_anybody_came_it_says_so(tmp_path: Path) -> None:
+    assert shown(tmp_path / "state.db") == "No instance has reported yet.\n"
