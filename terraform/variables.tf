@@ -9,6 +9,12 @@ variable "alert_emails" {
   }
 }
 
+variable "audit" {
+  description = "Whether Google's audit log keeps who writes to the state by other means than the functions: keys and orders. It takes the place of what the project has set for Firestore."
+  type        = bool
+  default     = true
+}
+
 variable "auth" {
   description = "How the front door knows its callers: `keys` (it is public then), or `none`, where only those whom IAM lets in may call it."
   type        = string
@@ -21,11 +27,10 @@ variable "auth" {
 }
 
 variable "budget" {
-  description = "Monthly budget of the project, and the parts of it at which somebody is told; null for none."
+  description = "Monthly budget of the project in the billing account's currency, and the parts of it at which somebody is told; null for none."
 
   type = object({
     billing_account = string
-    currency        = optional(string, "USD")
     monthly         = number
     warn_at         = optional(list(number), [0.5, 0.8, 1])
   })

@@ -82,6 +82,11 @@ def test_production_can_be_planned(terraform: Terraform) -> None:
     terraform.run(where, "plan", "-no-color", "-out=plan")
     planned = list(resources(terraform.json(where, "plan")["planned_values"]["root_module"]))
     (database,) = [one["values"] for one in planned if one["type"] == "google_firestore_database"]
+    told = [one["values"]["labels"] for one in planned if one["type"] == "google_monitoring_notification_channel"]
+    (budget,) = [one["values"] for one in planned if one["type"] == "google_billing_budget"]
+    # Left to the account: it refuses any currency but its own.
+    assert not budget["amount"][0]["specified_amount"][0].get("currency_code")
+    assert told == [{"email_address": "on-call@example.com"}]
     assert database["delete_protection_state"] == "DELETE_PROTECTION_ENABLED"
     assert "google_project_iam_custom_role" not in {one["type"] for one in planned}
 
@@ -201,6 +206,16 @@ def test_balancer_is_told_of_its_group_and_given_what_its_machines_need(applied:
     assert acting["service_account_id"].endswith(f"/{MACHINES}")
 
 
+def test_who_gives_orders_is_kept_by_google_and_what_functions_do_is_not(applied: Resources) -> None:
+    (kept,) = applied["google_project_iam_audit_config"]
+    (log,) = kept["audit_log_config"]
+    functions = {
+        one["service_config"][0]["service_account_email"] for one in applied["google_cloudfunctions2_function"]
+    }
+    assert (kept["service"], log["log_type"]) == ("datastore.googleapis.com", "DATA_WRITE")
+    assert set(log["exempted_members"]) == {f"serviceAccount:{email}" for email in functions}
+
+
 def test_what_is_not_delivered_is_laid_aside_and_kept(applied: Resources) -> None:
     subscriptions = applied["google_pubsub_subscription"]
     pushing = [one for one in subscriptions if one["push_config"]]
@@ -239,10 +254,19 @@ def test_listeners_leave_room_for_requests(applied: Resources) -> None:
     assert service["max_instance_count"] == 1
 
 
-def test_front_door_is_given_its_processor_between_requests(terraform: Terraform, applied: Resources) -> None:
+def test_production_without_anybody_to_be_told_is_refused(terraform: Terraform) -> None:
+    where = terraform.fresh("environments/prod")
+    refused = terraform.run(where, "plan", "-no-color", "-var=alert_emails=[]", code=1)
+    assert "alert_emails must name somebody" in refused
+
+
+def test_grants_are_waited_for_and_the_front_door_is_given_its_processor_between_requests(
+    terraform: Terraform, applied: Resources
+) -> None:
     assert applied
     assert terraform.said == [
-        "gcloud run services update gateway --no-cpu-throttling --region=us-central1 --project=spillway-dev --quiet"
+        "sleep 60",
+        "gcloud run services update gateway --no-cpu-throttling --region=us-central1 --project=spillway-dev --quiet",
     ]
 
 

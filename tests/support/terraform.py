@@ -17,8 +17,8 @@ import bundle
 from google_stand_in import StandIn
 from support.front_door import ROOT
 
-# What `terraform apply` says to Google's command line is written down here.
-GCLOUD = '#!/bin/sh\necho "gcloud $*" >> "$SAID"\n'
+# What `terraform apply` says to Google's command line, and for how long it waits, is written down here.
+COMMANDS = {name: f'#!/bin/sh\necho "{name} $*" >> "$SAID"\n' for name in ("gcloud", "sleep")}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Terraform:
 
     @property
     def said(self) -> list[str]:
-        """What was said to gcloud so far."""
+        """The commands that were given beside it so far."""
         file = Path(self.environment["SAID"])
         return file.read_text().splitlines() if file.exists() else []
 
@@ -87,8 +87,9 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
         bundle.bundle(name, folder / "build")
     commands = folder / "bin"
     commands.mkdir()
-    (commands / "gcloud").write_text(GCLOUD)
-    (commands / "gcloud").chmod(0o755)
+    for name, script in COMMANDS.items():
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
     text = "".join(file.read_text() for file in (ROOT / "terraform").rglob("*.tf"))
     with StandIn(set(re.findall(r'"(google_\w+)"', text))) as stand_in:
         path = f"{commands}{os.pathsep}{os.environ['PATH']}"

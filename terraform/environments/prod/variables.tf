@@ -1,7 +1,11 @@
 variable "alert_emails" {
   description = "Addresses that alerts and the budget's warnings go to."
   type        = set(string)
-  default     = []
+
+  validation {
+    condition     = length(var.alert_emails) > 0
+    error_message = "alert_emails must name somebody: an alert that nobody gets is none."
+  }
 }
 
 variable "billing_account" {

@@ -94,3 +94,20 @@ resource "google_project_iam_member" "copies" {
     expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${var.project_number}-\")"
   }
 }
+
+# A grant is not known everywhere at once, and a build begins as soon as its function is made: without a pause the
+# first builds fail, and with them the first apply.
+resource "terraform_data" "known" {
+  triggers_replace = [google_service_account.builder.id]
+
+  provisioner "local-exec" {
+    command = "sleep 60"
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.builder,
+    google_project_iam_member.copies,
+    google_project_iam_member.logs,
+    google_storage_bucket_iam_member.sources,
+  ]
+}

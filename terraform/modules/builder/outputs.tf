@@ -2,12 +2,7 @@ output "account" {
   description = "Account that builds, once it may."
   value       = google_service_account.builder.id
 
-  depends_on = [
-    google_artifact_registry_repository_iam_member.builder,
-    google_project_iam_member.copies,
-    google_project_iam_member.logs,
-    google_storage_bucket_iam_member.sources,
-  ]
+  depends_on = [terraform_data.known]
 }
 
 output "images" {

@@ -13,9 +13,9 @@ resource "google_billing_budget" "project" {
   }
 
   amount {
+    # Without a currency it is the account's own; any other is refused.
     specified_amount {
-      currency_code = var.budget.currency
-      units         = tostring(var.budget.monthly)
+      units = tostring(var.budget.monthly)
     }
   }
 

@@ -22,11 +22,10 @@ variable "alerts" {
 }
 
 variable "budget" {
-  description = "Monthly budget of the project, and the parts of it at which somebody is told; null for none."
+  description = "Monthly budget of the project in the billing account's currency, and the parts of it at which somebody is told; null for none."
 
   type = object({
     billing_account = string
-    currency        = optional(string, "USD")
     monthly         = number
     warn_at         = optional(list(number), [0.5, 0.8, 1])
   })

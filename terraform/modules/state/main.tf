@@ -81,3 +81,17 @@ resource "google_project_iam_member" "user" {
     expression = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.state.name}\""
   }
 }
+
+# Who gives orders and makes keys from a laptop: Google knows the account, the state only what that machine says.
+resource "google_project_iam_audit_config" "writes" {
+  count = var.audited ? 1 : 0
+
+  project = var.project
+  # Firestore's name here.
+  service = "datastore.googleapis.com"
+
+  audit_log_config {
+    log_type         = "DATA_WRITE"
+    exempted_members = values(var.users)
+  }
+}

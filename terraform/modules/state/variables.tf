@@ -1,3 +1,9 @@
+variable "audited" {
+  description = "Whether writes by others than the users are kept in Google's audit log."
+  type        = bool
+  default     = true
+}
+
 variable "deletion_protection" {
   description = "Whether the database refuses to be destroyed, and keeps seven days of its past."
   type        = bool

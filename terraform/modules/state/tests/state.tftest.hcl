@@ -52,3 +52,25 @@ run "access_is_to_this_database_alone" {
     error_message = "The grant reaches other databases."
   }
 }
+
+run "writes_by_others_than_the_functions_are_kept" {
+  command = plan
+
+  assert {
+    condition     = tolist(google_project_iam_audit_config.writes[0].audit_log_config)[0].exempted_members == tolist(values(var.users))
+    error_message = "The log would hold what functions do all the time."
+  }
+}
+
+run "where_nobody_asks_the_projects_own_audit_stays" {
+  command = plan
+
+  variables {
+    audited = false
+  }
+
+  assert {
+    condition     = length(google_project_iam_audit_config.writes) == 0
+    error_message = "What the project has set for Firestore would be replaced."
+  }
+}
