@@ -87,6 +87,14 @@ class Usage:
         self.served += other.served
         self.seconds += other.seconds
 
+    def go_on(self, later: "Usage") -> None:
+        """What the same instance counted afterwards."""
+        self.add(later)
+        known, begun = dict(self.recent), max((place for place, _ in later.recent), default=0.0)
+        for place, jobs in later.recent:
+            known[place] = known.get(place, 0) + jobs
+        self.recent = [(place, jobs) for place, jobs in sorted(known.items()) if place > begun - BINS_S]
+
 
 @dataclass(slots=True)
 class Tally:
@@ -109,6 +117,13 @@ class Tally:
             self.route(name).add(counts)
         for name, usage in other.hosted.items():
             self.place(name).add(usage)
+
+    def go_on(self, later: "Tally") -> None:
+        """What the same instance counted afterwards."""
+        for name, counts in later.routes.items():
+            self.route(name).add(counts)
+        for name, usage in later.hosted.items():
+            self.place(name).go_on(usage)
 
     def body(self, at: float) -> dict[str, Any]:
         """The document."""

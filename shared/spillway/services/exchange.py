@@ -75,13 +75,13 @@ class Exchange:
 
     async def fresh(self, gate: Gate) -> None:
         """Called by each request before it is decided on."""
-        if not gate.started:
+        if not gate.introduced:
             self._pass_on(gate)
         since_s = self._since_s()
         if since_s >= PERIOD_S:
             self._read_first = since_s > IDLE_S
             self.kick()
-        if self._read_first:
+        if self._read_first and not self._read.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(READ_FIRST_S - self._since_s()):
                     await self._read.wait()
@@ -151,6 +151,7 @@ class Exchange:
 
     def _pass_on(self, gate: Gate) -> None:
         """What is known about one gate: the others' reports, the gateway's word, an operator's order."""
+        gate.introduced = True
         told = {name: self._aged(body, gate.name) for name, body in self._heard.items()}
         reports = {name: report for name, report in told.items() if read_report(report)}
         if not gate.started and self._heard:

@@ -45,8 +45,8 @@ class Gate:
         self.asked_at = -math.inf
         self.line, self.moved = asyncio.Lock(), asyncio.Event()
         """Those who are patient (services.patience): only the first of them looks, and whenever something has moved."""
-        self.started = False
-        """Whether what others had learned before was looked at."""
+        self.started = self.introduced = False
+        """Whether what others had learned before was looked at, and whether it was told anything at all."""
 
     @property
     def used(self) -> bool:

@@ -73,9 +73,10 @@ class Generation:
 
     async def _hedged(self, tried: Try) -> Result | None:
         """A try on the subnet; when it is slow, hosted inference starts beside it, and whoever is first answers."""
-        subnet = asyncio.create_task(self._alone(tried))
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        subnet = asyncio.create_task(_telling(self._alone(tried), over))
         try:
-            await _done_within(subnet, self._way.gate.policy.hedge_s())
+            await _within(over, self._way.gate.policy.hedge_s())
             if subnet.done() or not self._way.may_hedge(tried):
                 return await subnet
             return await self._race(tried, subnet)
@@ -129,21 +130,26 @@ class Generation:
         return await self._backends.hosted[tried.fallback.provider].infer(way.request, tried.fallback, allowed_s)
 
 
-async def _done_within(task: "asyncio.Task[Result | None]", seconds: float) -> None:
-    """Wait for a task, but not for longer; asyncio.wait costs a tenth of a request."""
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
+async def _telling(work: Awaitable[Result | None], over: "asyncio.Future[None]") -> Result | None:
+    """Say when it is over, in its last step: a task that another one waits for ends two turns of the loop later."""
+    try:
+        return await work
+    finally:
+        _end(over)
 
-    def end(*_: object) -> None:
-        if not over.done():
-            over.set_result(None)
 
-    alarm = loop.call_later(min(seconds, LONGEST_S), end)
-    task.add_done_callback(end)
+async def _within(over: "asyncio.Future[None]", seconds: float) -> None:
+    """Wait, but not for longer; asyncio.wait costs a tenth of a request."""
+    alarm = asyncio.get_running_loop().call_later(min(seconds, LONGEST_S), _end, over)
     try:
         await over
     finally:
         alarm.cancel()
+
+
+def _end(over: "asyncio.Future[None]") -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 async def _stop(task: "asyncio.Task[Result | None]") -> None:

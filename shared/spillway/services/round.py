@@ -148,8 +148,8 @@ class Round:
 
     def _rested(self, usable: list[Fallback]) -> list[Fallback]:
         """Those that asked to be left alone come last."""
-        now = self._backends.monotonic()
-        return sorted(usable, key=lambda fallback: self._backends.resting.get(fallback.place, now) > now)
+        resting, now = self._backends.resting, self._backends.monotonic()
+        return sorted(usable, key=lambda one: resting.get(one.place, now) > now) if resting else usable
 
     def _sensible(self, fallback: Fallback | None) -> bool:
         """Whether a backend could do better than those before it.

@@ -36,18 +36,19 @@ class Tallying:
     def record(self, served: Served) -> None:
         """Count one request."""
         route = self._routes.find(served.pipeline, served.model)
-        for tally in (self._tally, self._fresh):
-            _count(tally, route, served, self._epoch())
+        _count(self._fresh, route, served, self._epoch())
 
     def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """What is published of it: (folder, key, body)."""
-        yield FOLDER, self.key, self.snapshot()
+        body = self.snapshot()
+        yield FOLDER, self.key, body
 
     def snapshot(self) -> dict[str, Any]:
         """All counters of this instance."""
         now = self._epoch()
         if self._published_at and now - self._published_at > RETIRE_S / 2:
-            self._key, self._tally = "", self._fresh
+            self._key, self._tally = "", Tally()
+        self._tally.go_on(self._fresh)
         self._published_at, self._fresh = now, Tally()
         return self._tally.body(now)
 
@@ -58,28 +59,25 @@ def route_name(route: Route) -> str:
 
 
 def _count(tally: Tally, route: Route, served: Served, now: float) -> None:
-    tally.route(route_name(route)).add(_counts(served))
-    began = now
+    counts, began = tally.route(route_name(route)), now
+    counts.requests += 1
+    counts.failed += served.outcome in _UNANSWERED
+    counts.usd += served.usd
+    counts.waited_s += served.seconds
     for attempt in reversed(served.attempts):
         began -= attempt.seconds
-        if attempt.backend != "subnet" and attempt.outcome not in _REFUSED:
-            tally.place(attempt.place).start(began, seconds=attempt.seconds, served=attempt.outcome == "served")
+        if attempt.backend == "subnet":
+            _count_subnet(counts, attempt.outcome)
+        elif attempt.outcome not in _REFUSED:
+            whole = attempt.outcome == "served"
+            counts.hosted_starts += 1
+            counts.hosted_served += whole
+            tally.place(attempt.place).start(began, seconds=attempt.seconds, served=whole)
 
 
-def _counts(served: Served) -> Counts:
-    subnet = [attempt.outcome for attempt in served.attempts if attempt.backend == "subnet"]
-    hosted = [attempt.outcome for attempt in served.attempts if attempt.backend != "subnet"]
-    counts = Counts(
-        requests=1,
-        subnet_served=subnet.count("served"),
-        refused=sum(outcome in _REFUSED for outcome in subnet),
-        faults=sum(outcome in _FAULTS for outcome in subnet),
-        hosted_starts=sum(outcome not in _REFUSED for outcome in hosted),
-        hosted_served=hosted.count("served"),
-        failed=served.outcome in _UNANSWERED,
-        usd=served.usd,
-        waited_s=served.seconds,
-    )
-    # What the caller got wrong, or gave up, says nothing about the subnet.
-    counts.subnet_tries = counts.subnet_served + counts.refused + counts.faults
-    return counts
+def _count_subnet(counts: Counts, outcome: str) -> None:
+    """What the caller got wrong, or gave up, says nothing about the subnet."""
+    counts.subnet_served += outcome == "served"
+    counts.refused += outcome in _REFUSED
+    counts.faults += outcome in _FAULTS
+    counts.subnet_tries += outcome == "served" or outcome in _REFUSED or outcome in _FAULTS

@@ -110,5 +110,31 @@ def test_an_instance_that_was_silent_for_long_is_a_new_one_and_is_counted_once()
     assert merged(published).routes["text-to-image *"].subnet_served == 3
 
 
+def test_what_an_instance_that_was_silent_for_long_publishes_has_a_name_of_its_own() -> None:
+    clock = Clock()
+    tallying = Tallying(ROUTES, epoch=clock)
+    published = {}
+    for _ in range(2):
+        tallying.record(served(("subnet", "served")))
+        published |= {key: body for _, key, body in tallying.documents()}
+        clock.now += RETIRE_S
+    assert len(published) == 2
+    assert merged(published).routes["text-to-image *"].subnet_served == 2
+
+
+def test_publishing_in_between_changes_nothing() -> None:
+    clock = Clock()
+    often, once = Tallying(ROUTES, epoch=clock), Tallying(ROUTES, epoch=clock)
+    for place in ("subnet", "replicate a/second", "replicate a/second", "subnet", "replicate a/second"):
+        record = served((place, "served"))
+        often.record(record)
+        once.record(record)
+        often.snapshot()
+        clock.now += 2.0
+    body = once.snapshot()
+    assert often.snapshot() == body
+    assert body["hosted"]["replicate a/second"]["recent"] == [[1000.0, 2], [1005.0, 1]]
+
+
 def test_every_process_has_a_name_of_its_own() -> None:
     assert len({Tallying(ROUTES, epoch=Clock()).key for _ in range(100)}) == 100
