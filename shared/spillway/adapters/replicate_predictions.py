@@ -44,11 +44,11 @@ class ReplicatePredictions:
         self, request: InferenceRequest, target: Fallback, *, limit_s: float, hook: str | None
     ) -> tuple[str, ...]:
         """Several at once; where one can't be created, the others are canceled."""
-        how: dict[str, Any] = {"webhook": hook, "webhook_events_filter": EVENTS} if hook else {}
-        how["cancel_after_s"] = cancel_after(limit_s)
+        how: dict[str, Any] = {"cancel_after_s": cancel_after(limit_s)}
         inputs = await self._client.inputs(request, target, seed_of(request))
         created = await asyncio.gather(
-            *(self._client.start(target, one, **how) for one in inputs), return_exceptions=True
+            *(self._client.start(target, one, **how, **_told(hook, part)) for part, one in enumerate(inputs)),
+            return_exceptions=True,
         )
         ids = tuple(one.id for one in created if isinstance(one, Prediction))
         if failure := next((one for one in created if isinstance(one, BaseException)), None):
@@ -86,6 +86,11 @@ class ReplicatePredictions:
                 await self._client.cancel(prediction_id)
         except (SpillwayError, TimeoutError):
             return  # Cancel-After ends it all the same.
+
+
+def _told(hook: str | None, part: int) -> dict[str, Any]:
+    """Where Replicate reports, of which part."""
+    return {"webhook": f"{hook}&part={part}" if part else hook, "webhook_events_filter": EVENTS} if hook else {}
 
 
 def progress_in(logs: str) -> float | None:

@@ -67,7 +67,8 @@ def from_document(body: Mapping[str, Any]) -> Job:
         if body.get(name) is not None:
             given[name] = kind(**_known(kind, body[name]))
     if body.get("hosted") is not None:
-        given["hosted"] = Hosted(**{**_known(Hosted, body["hosted"]), "ids": tuple(body["hosted"]["ids"])})
+        hosted = _known(Hosted, body["hosted"])
+        given["hosted"] = Hosted(**{**hosted, "ids": tuple(hosted["ids"]), "told": tuple(hosted.get("told", ()))})
     return Job(**given)
 
 

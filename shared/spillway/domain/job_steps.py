@@ -68,7 +68,20 @@ def found(job: Job, ids: tuple[str, ...]) -> Job:
     """The provider has told the ids, to the worker or by webhook; the first told are kept."""
     _living(job)
     assert job.hosted is not None  # noqa: S101 (ids are told of what was started)
-    return job if job.hosted.ids else _next(job, hosted=replace(job.hosted, ids=ids))
+    return job if job.hosted.ids else _next(job, hosted=replace(job.hosted, ids=ids, told=()))
+
+
+def told(job: Job, part: int, prediction_id: str) -> Job:
+    """A webhook has told the id of one part of a start; with the last of them all are known."""
+    _living(job)
+    assert job.hosted is not None  # noqa: S101 (ids are told of what was started)
+    places = list(job.hosted.told or [""] * job.hosted.parts)
+    if job.hosted.ids or part >= len(places) or places[part]:
+        return job
+    places[part] = prediction_id
+    if all(places):
+        return found(job, tuple(places))
+    return _next(job, hosted=replace(job.hosted, told=tuple(places)))
 
 
 def gone(job: Job, *, refund: bool = False) -> Job:

@@ -46,8 +46,9 @@ class Lease:
 class Hosted:
     """What was started at a hosted provider for a job: found again there by its ids, not started twice.
 
-    `ids` is empty while it isn't known whether the start has arrived. `run` is what the provider names beside the job
-    when it reports, so that an earlier start isn't taken for this one. `progress` is the provider's own, 0 to 1.
+    `ids` is empty while it isn't known whether the start has arrived, all of its `parts`; `told` holds meanwhile what
+    webhooks have told, by part. `run` is what the provider names beside the job when it reports, so that an earlier
+    start isn't taken for this one. `progress` is the provider's own, 0 to 1.
     """
 
     provider: str
@@ -58,7 +59,13 @@ class Hosted:
     run: int = 0
     parts: int = 1
     ids: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     progress: float | None = None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Ids of what runs there, as far as they are known."""
+        return self.ids or tuple(filter(None, self.told))
 
 
 @dataclass(frozen=True, slots=True)

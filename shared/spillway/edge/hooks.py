@@ -46,14 +46,15 @@ class ReplicateHook:
         self._check(headers, body)
         given = parse_qs(query)
         prediction, run = _prediction(body), given.get("run", [""])[0]
-        job_id = given.get("job", [""])[0]
-        if not (job_id and run.isascii() and run.isdigit()):
+        job_id, part = given.get("job", [""])[0], given.get("part", ["0"])[0]
+        if not (job_id and _number(run) and _number(part)):
             raise BadRequest("the address names no job and run", code="malformed_hook")
         await self._hooks.told(
             headers["webhook-id"],
             job_id,
             int(run[:12]),
             prediction["id"],
+            part=int(part[:12]),
             over=prediction.get("status") not in UNDER_WAY,
         )
 
@@ -66,6 +67,10 @@ class ReplicateHook:
         # The library stumbles over signatures and bodies that no sender of its own would make.
         except (WebhookVerificationError, ValueError) as error:
             raise BadRequest(f"the signature does not hold: {error}", status=401, code="bad_signature") from error
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _prediction(body: bytes) -> dict[str, Any]:

@@ -61,8 +61,8 @@ class Predictions(Protocol):
     ) -> tuple[str, ...]:
         """Create them, each once, and don't wait for them; the provider ends them after `limit_s` seconds.
 
-        `hook` is where the provider tells of their start and their end. Raises CallerError or Overflow, with nothing
-        left running that is known of.
+        `hook` is where the provider tells of their start and their end, with `&part=N` from the second on. Raises
+        CallerError or Overflow, with nothing left running that is known of.
         """
         ...
 

@@ -8,12 +8,12 @@ the step anew, or one that isn't ours any more.
 import asyncio
 from collections.abc import Callable
 
-from spillway.domain.job_steps import renewed
+from spillway.domain.job_steps import found, renewed
 from spillway.domain.jobs import Job
 from spillway.errors import Conflict, JobOver, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.jobs import Jobs
-from spillway.services.starts import wanted, with_ids
+from spillway.services.starts import learned, wanted
 
 LEASE_S, RENEW_S = 30.0, 10.0
 RETRY_S = 0.5
@@ -120,7 +120,7 @@ class Hold:
         """
         assert self.job.hosted is not None  # noqa: S101 (ids are told of what was started)
         run = self.job.hosted.run
-        job = await with_ids(self._jobs, self.job.id, run, ids)
+        job = await learned(self._jobs, self.job.id, run, lambda job: found(job, ids))
         return job is not None and not job.over and all(wanted(job, run, one) for one in ids)
 
     async def tell(self, progress: float | None) -> None:

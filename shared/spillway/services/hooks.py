@@ -4,11 +4,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from spillway.domain.job_steps import told
 from spillway.domain.jobs import Job
 from spillway.errors import QueueUnavailable
 from spillway.ports import Clock
 from spillway.ports.jobs import Jobs, Queue
-from spillway.services.starts import wanted, with_ids
+from spillway.services.starts import learned, wanted
 from spillway.services.wakes import Wakes
 
 log = logging.getLogger("spillway")
@@ -26,11 +27,13 @@ class Hooks:
         self._jobs, self._queue, self._wakes, self._stop, self._epoch = jobs, queue, wakes, stop, epoch
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    async def told(self, message_id: str, job_id: str, run: int, prediction_id: str, *, over: bool) -> None:
+    async def told(
+        self, message_id: str, job_id: str, run: int, prediction_id: str, *, part: int = 0, over: bool
+    ) -> None:
         """One report, of a start or of an end. Raises StoreUnavailable: then it is to be sent again."""
         if message_id in self._seen:
             return
-        job = await with_ids(self._jobs, job_id, run, (prediction_id,))
+        job = await learned(self._jobs, job_id, run, lambda job: told(job, part, prediction_id))
         if job is not None and not wanted(job, run, prediction_id):
             await self._one_too_many(job, prediction_id, over=over)
         elif job is not None and not job.over:

@@ -85,7 +85,7 @@ class HostedTry:
     async def _hook_brings_ids(self, hosted: Hosted, until: float) -> bool:
         """Whether a webhook brings them until then, to this process or to another."""
         course = self._course
-        if hosted.parts > 1 or course.means.hook(course.job, hosted.run) is None:
+        if course.means.hook(course.job, hosted.run) is None:
             return False
         while True:
             job = await course.hold.refresh()
@@ -101,6 +101,7 @@ class HostedTry:
         log.warning("job %s may be paid twice: whether its start arrived is not known", course.job.id)
         course.record.attempts.append(Attempt(hosted.provider, "lost", max(0.0, course.now() - hosted.began_at)))
         course.record.usd += hosted.usd
+        await end_hosted(course.means.predictions, course.job)
         await course.hold.step(gone)
 
     # What is started now.
@@ -171,8 +172,8 @@ class HostedTry:
             await asyncio.wait({creating}, timeout=CREATE_S)
             raise
         except Overflow as error:
-            # A call that broke off may have arrived: then a webhook says so.
-            if _unpaid(error) or not await self._hook_brings_ids(hosted, course.now() + HOOK_S):
+            # A call that broke off may have arrived: then a webhook says so. Of several the others were taken back.
+            if _unpaid(error) or hosted.parts > 1 or not await self._hook_brings_ids(hosted, course.now() + HOOK_S):
                 raise
         await self._begins(fallback.provider)
 
@@ -236,8 +237,8 @@ class HostedTry:
 
 async def end_hosted(predictions: Mapping[str, Predictions], job: Job) -> None:
     """A job will not be gone on with: end what runs for it at a provider. Never raises."""
-    if job.hosted and job.hosted.ids and job.hosted.provider in predictions:
-        await predictions[job.hosted.provider].cancel(job.hosted.ids)
+    if job.hosted and job.hosted.known and job.hosted.provider in predictions:
+        await predictions[job.hosted.provider].cancel(job.hosted.known)
 
 
 def _under_way(job: Job) -> Hosted:

@@ -3,7 +3,8 @@
 That may be the worker that started it, though the job is another's by now, or a webhook.
 """
 
-from spillway.domain.job_steps import found
+from collections.abc import Callable
+
 from spillway.domain.jobs import Job
 from spillway.errors import Conflict
 from spillway.ports.jobs import Jobs
@@ -11,20 +12,19 @@ from spillway.ports.jobs import Jobs
 MOST_TRIES = 20
 
 
-async def with_ids(jobs: Jobs, job_id: str, run: int, ids: tuple[str, ...]) -> Job | None:
-    """The job, which knows ids of this start now unless it has ended, or was started anew since; None if there is none.
+async def learned(jobs: Jobs, job_id: str, run: int, learn: Callable[[Job], Job]) -> Job | None:
+    """The job, which has learned of this start by now unless it has ended, or was started anew since.
 
-    Ids that were told first are kept, and one of several is not taken for all. Raises Conflict and StoreUnavailable.
+    None where there is none. Raises Conflict and StoreUnavailable.
     """
     for _ in range(MOST_TRIES):
         job = await jobs.find(job_id)
         if job is None or job.over or job.hosted is None or job.hosted.run != run:
             return job
-        if job.hosted.ids or job.hosted.parts > len(ids):
-            return job
-        known = found(job, ids)
+        known = learn(job)
         try:
-            await jobs.save(known)
+            if known is not job:
+                await jobs.save(known)
         except Conflict:
             continue
         return known
@@ -32,6 +32,5 @@ async def with_ids(jobs: Jobs, job_id: str, run: int, ids: tuple[str, ...]) -> J
 
 
 def wanted(job: Job, run: int, prediction_id: str) -> bool:
-    """Whether a prediction is the one that the job goes by, or has gone by; any other is one too many."""
-    hosted = job.hosted
-    return hosted is not None and hosted.run == run and (prediction_id in hosted.ids or hosted.parts > 1)
+    """Whether a prediction is one that the job goes by, or has gone by; any other is one too many."""
+    return job.hosted is not None and job.hosted.run == run and prediction_id in job.hosted.known

@@ -123,7 +123,25 @@ async def test_one_id_of_several_is_not_taken_for_all() -> None:
     scene = Scene()
     job = await scene.start(parts=3)
     assert await scene.post(at(job), {"id": "abc", "status": "processing"}) == 204
-    assert await scene.ids(job) == ()
+    assert (await scene.ids(job), scene.stopped) == ((), [])
+
+
+async def test_parts_that_tell_of_themselves_are_known_when_the_last_has() -> None:
+    scene = Scene()
+    job = await scene.start(parts=3)
+    for number, (part, prediction) in enumerate([(2, "c"), (0, "a"), (0, "a"), (1, "b")]):
+        assert await scene.ids(job) == ()
+        query = f"{at(job)}&part={part}"
+        told = {"id": prediction, "status": "processing"}
+        assert await scene.post(query, told, message_id=f"msg_{number}") == 204
+    assert (await scene.ids(job), scene.stopped) == (("a", "b", "c"), [])
+
+
+async def test_a_part_that_there_never_was_is_one_too_many() -> None:
+    scene = Scene()
+    job = await scene.start(parts=3)
+    assert await scene.post(f"{at(job)}&part=3", {"id": "x", "status": "processing"}) == 204
+    assert scene.stopped == ["x"]
 
 
 @pytest.mark.parametrize(("status", "stopped"), [("processing", ["abc"]), ("succeeded", [])])
@@ -183,7 +201,7 @@ async def test_a_replayed_report_does_nothing_more() -> None:
     assert scene.queue.told == [job.id]
 
 
-@pytest.mark.parametrize("query", ["", "job=a", "job=a&run=x", "run=1"])
+@pytest.mark.parametrize("query", ["", "job=a", "job=a&run=x", "run=1", "job=a&run=1&part=-1"])
 async def test_an_address_that_names_no_job_is_said_to_be_wrong(query: str) -> None:
     assert await Scene().post(query, {"id": "abc", "status": "processing"}) == 400
 
