@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FUNCTIONS = ROOT / "functions"
-PACKAGE = ROOT / "shared/spillway"
+PACKAGE = "shared/spillway"
 # What only the command line uses: a change of it is no new release of a function.
-LEFT_OUT = frozenset({"cli", "simulation", "__pycache__"})
+LEFT_OUT = frozenset({"cli", "loadtest", "simulation", "__pycache__"})
+# What the package is made of. Beside it lies what editors and desktops leave, and a .env is nobody's but its owner's.
+KINDS = frozenset({".py", ".toml", ".html", ".css", ".js"})
 # zipfile's own default is 0600, which the buildpack's unprivileged user can't read.
 MODE = stat.S_IFREG | 0o644
 # The first moment that a zip can name.
@@ -27,25 +28,25 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 
 def names() -> list[str]:
     """The functions that there are, by their folders."""
-    return sorted(main.parent.name for main in FUNCTIONS.glob("*/main.py"))
+    return sorted(main.parent.name for main in ROOT.glob("functions/*/main.py"))
 
 
-def members(name: str) -> Iterator[tuple[str, Path]]:
+def members(name: str, root: Path = ROOT) -> Iterator[tuple[str, Path]]:
     """The files of a function's bundle: path inside, file."""
-    yield "main.py", FUNCTIONS / name / "main.py"
-    yield "requirements.txt", FUNCTIONS / name / "requirements.txt"
-    for file in sorted(PACKAGE.rglob("*")):
-        inside = file.relative_to(PACKAGE)
-        if file.is_file() and not LEFT_OUT & set(inside.parts):
+    for own in ("main.py", "requirements.txt"):
+        yield own, root / "functions" / name / own
+    for file in sorted((root / PACKAGE).rglob("[!.]*")):
+        inside = file.relative_to(root / PACKAGE)
+        if file.suffix in KINDS and not LEFT_OUT & set(inside.parts):
             yield f"spillway/{inside.as_posix()}", file
 
 
-def bundle(name: str, into: Path) -> Path:
-    """Write `into/NAME.zip`. Raises FileNotFoundError where the function lacks a file."""
+def bundle(name: str, into: Path, root: Path = ROOT) -> Path:
+    """Write `into/NAME.zip` out of the checkout at `root`. Raises FileNotFoundError where the function lacks a file."""
     into.mkdir(parents=True, exist_ok=True)
     path = into / f"{name}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for inside, file in members(name):
+        for inside, file in members(name, root):
             entry = zipfile.ZipInfo(inside, MOMENT)
             entry.create_system = 3
             entry.external_attr = MODE << 16

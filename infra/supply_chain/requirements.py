@@ -15,7 +15,7 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 def of_function(name: str) -> Path:
     """The requirements that Google's buildpack installs for a function."""
-    return bundle.FUNCTIONS / name / "requirements.txt"
+    return bundle.ROOT / "functions" / name / "requirements.txt"
 
 
 def pinned(requirements: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import compileall
 import os
+import shutil
 import subprocess
 import time
 import zipfile
@@ -35,6 +36,28 @@ def test_equal_sources_give_equal_bytes(name: str, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {bundle.MOMENT}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_a_checkout_lies_and_what_lies_in_it_changes_nothing(name: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "ein anderer Ort"
+    for part in (f"functions/{name}", bundle.PACKAGE):
+        shutil.copytree(bundle.ROOT / part, elsewhere / part)
+    for file in elsewhere.rglob("*.py"):
+        file.chmod(0o600)
+    for stray in (".DS_Store", ".env", "domain/.keys.py.swp", "edge/app.py~", "edge/app.py.orig", "services/old.pyc"):
+        (elsewhere / bundle.PACKAGE / stray).write_text("KEY=secret")
+    here, there = bundle.bundle(name, tmp_path / "here"), bundle.bundle(name, tmp_path / "there", elsewhere)
+    assert here.read_bytes() == there.read_bytes()
+
+
+def test_all_that_is_under_version_control_is_of_a_kind_that_is_bundled() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", bundle.PACKAGE], cwd=bundle.ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this is no checkout of git's")
+    assert {Path(file).suffix for file in listed.stdout.splitlines()} == bundle.KINDS
 
 
 @pytest.mark.parametrize("name", NAMES)
