@@ -94,6 +94,14 @@ def test_a_traceback_is_part_of_the_message_and_of_one_line() -> None:
     assert (entry["severity"], entry["logging.googleapis.com/sourceLocation"]["line"]) == ("ERROR", "7")
 
 
+def test_a_line_with_broken_characters_is_written_all_the_same() -> None:
+    record = logging.makeLogRecord({"msg": "answered \udce9 \n ü\u2028"})
+    line = CloudLines(dict).format(record)
+    assert line.encode()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["message"] == record.msg
+
+
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py")))
 def test_every_function_logs_for_the_cloud(name: str) -> None:
     assert "\nlog_for_the_cloud(settings)\n" in (ROOT / f"functions/{name}/main.py").read_text()

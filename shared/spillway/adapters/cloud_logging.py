@@ -40,7 +40,8 @@ class CloudLines(logging.Formatter):
             },
             **self._request(),
         }
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        # In ASCII: half a character, as broken bytes are read, would else cost the whole line.
+        return json.dumps(entry, default=str)
 
 
 def request_fields(
