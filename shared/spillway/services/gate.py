@@ -31,8 +31,9 @@ class Entry:
 class Gate:
     """The gate of one route and model in this instance. `name` is its name for people and other instances."""
 
-    def __init__(self, name: str, policy: SubnetPolicy, monotonic: Clock, chance: Random):
-        self.name, self.policy = name, policy
+    def __init__(self, name: str, policy: SubnetPolicy, monotonic: Clock, chance: Random, *, known: bool = True):
+        self.name, self.policy, self.known = name, policy, known
+        """Known is a model that we name ourselves, or that the subnet has served: callers may ask for any."""
         self.override: Override = AUTO
         self.journal = Journal(policy, monotonic)
         self._monotonic, self._chance = monotonic, chance
@@ -40,9 +41,8 @@ class Gate:
         self._waiting: dict[int, asyncio.Future[Action]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
-        self._rest_until = -math.inf
+        self._rest_until = self.asked_at = -math.inf
         self._expected: int | None = None
-        self.asked_at = -math.inf
         self.line, self.moved = asyncio.Lock(), asyncio.Event()
         """Those who are patient (services.patience): only the first of them looks, and whenever something has moved."""
         self.started = self.introduced = False
@@ -182,7 +182,7 @@ class Gate:
             self._rest_until = now + min(retry_after_s, LONGEST_REST_S)
             self._send_away("resting")
         elif how is Ended.SERVED:
-            self._rest_until = -math.inf
+            self._rest_until, self.known = -math.inf, True
         self._carry_out(self.policy.ended(key, how, now))
         if retry_after_s:
             self.policy.probing.asked(now, self._rest_until)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from random import Random
 
+from spillway.domain.pipelines import PIPELINES
 from spillway.domain.policy import SubnetPolicy
 from spillway.domain.routes import Route
 from spillway.domain.waste import Prices
@@ -42,7 +43,8 @@ class Gates:
         usd_per_job = route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
         prices = Prices(route.usd_per_try, route.usd_per_second, usd_per_job)
         policy = SubnetPolicy(route.pipeline, prices, self._chance, patience_s=route.subnet_timeout)
-        return Gate(f"{route.pipeline} {model}", policy, self._monotonic, self._chance)
+        known = model != "*" and model in (route.model, PIPELINES[route.pipeline].default_model)
+        return Gate(f"{route.pipeline} {model}", policy, self._monotonic, self._chance, known=known)
 
     def now(self) -> float:
         """The time of the policies' clock."""

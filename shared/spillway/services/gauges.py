@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from spillway.errors import StoreUnavailable
@@ -46,8 +47,11 @@ class Gauges:
 
 
 def of_subnet(gates: Gates) -> Values:
-    """What this process believes of the subnet, by route: of those that were asked for last."""
-    seen = _used(gates)
+    """What this process believes of the subnet, by route: of known models, those that were asked for last.
+
+    A model that somebody made up is not served by anybody: nothing is down for that.
+    """
+    seen = [gate for gate in _used(gates) if gate.known]
     return {
         "spillway_subnet_up": {gate.name: float(gate.policy.up) for gate in seen},
         "spillway_subnet_limit": {gate.name: gate.policy.limit for gate in seen},
@@ -57,7 +61,10 @@ def of_subnet(gates: Gates) -> Values:
 
 
 class QueueGauges:
-    """How many jobs stand in each lane, and how long the first of those that no worker has taken up has waited."""
+    """How many jobs stand in each lane, and how long the first of those that no worker has taken up has waited.
+
+    The lanes of models that are not known are told together, as `PIPELINE *`: callers' words make no series.
+    """
 
     def __init__(self, jobs: Jobs, gates: Gates, *, epoch: Clock):
         self._jobs, self._gates, self._epoch = jobs, gates, epoch
@@ -65,12 +72,17 @@ class QueueGauges:
     async def now(self) -> Values:
         """As a source."""
         now = self._epoch()
-        lanes = [gate.name for gate in _used(self._gates)]
-        crowds = await asyncio.gather(*(self._jobs.crowd(lane) for lane in lanes))
+        used = _used(self._gates)
+        crowds = await asyncio.gather(*(self._jobs.crowd(gate.name) for gate in used))
+        queued, running = Counter[str](), Counter[str]()
+        for gate, crowd in zip(used, crowds, strict=True):
+            lane = gate.name if gate.known else f"{gate.pipeline_and_model[0]} *"
+            queued[lane] += crowd.queued
+            running[lane] += crowd.running
         waiting = await self._jobs.waiting(now, MOST_WAITING)
         return {
-            "spillway_jobs_queued": {lane: float(crowd.queued) for lane, crowd in zip(lanes, crowds, strict=True)},
-            "spillway_jobs_running": {lane: float(crowd.running) for lane, crowd in zip(lanes, crowds, strict=True)},
+            "spillway_jobs_queued": {lane: float(count) for lane, count in queued.items()},
+            "spillway_jobs_running": {lane: float(count) for lane, count in running.items()},
             "spillway_jobs_untaken_seconds": max(
                 (now - max(job.created_at, job.due or 0.0) for job in waiting), default=0.0
             ),

@@ -7,11 +7,14 @@ from spillway.adapters.memory_jobs import MemoryJobs
 from spillway.adapters.memory_outbox import MemoryOutbox
 from spillway.adapters.memory_store import MemoryStore
 from spillway.adapters.prometheus import Metrics
+from spillway.domain.controller import Ended
+from spillway.domain.pipelines import PIPELINES
+from spillway.domain.routes import Route
 from spillway.errors import StoreUnavailable
 from spillway.ports import Values
 from spillway.ports.outbox import Draft
 from spillway.services.gates import Gates
-from spillway.services.gauges import Gauges, QueueGauges, RoundGauges
+from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, of_subnet
 from spillway.services.rounds import REDEMPTIONS, Rounds
 from support.jobs import new_job
 
@@ -54,6 +57,32 @@ async def test_a_job_that_no_worker_takes_up_waits_since_it_is_due() -> None:
     await jobs.add(new_job(created_at=1000.0))
     await jobs.add(new_job(created_at=900.0, not_before=1290.0))
     assert (await queues.now())["spillway_jobs_untaken_seconds"] == 300.0
+
+
+ANY = Route(pipeline="text-to-image", model="*")
+USUAL = f"text-to-image {PIPELINES['text-to-image'].default_model}"
+
+
+async def test_models_that_callers_make_up_have_no_series_until_the_subnet_has_served_them() -> None:
+    gates = Gates(lambda: 0.0, Random(0))
+    for model in (PIPELINES["text-to-image"].default_model, "made-up", "served"):
+        entry = gates.of(ANY, model).force()
+        if model == "served":
+            gates.of(ANY, model).ended(entry.key, Ended.SERVED)
+    gates.of(Route(pipeline="text-to-image", model="named"), "named").force()
+    assert {frozenset(values) for values in of_subnet(gates).values()} == {
+        frozenset({USUAL, "text-to-image named", "text-to-image served"})
+    }
+
+
+async def test_jobs_of_models_that_callers_make_up_are_counted_together() -> None:
+    jobs, gates = MemoryJobs(), Gates(lambda: 0.0, Random(0))
+    for lane in (USUAL, "text-to-image made-up", "text-to-image made-up too"):
+        gates.of(ANY, lane.partition(" ")[2]).force()
+        await jobs.add(new_job(lane=lane))
+    now = await QueueGauges(jobs, gates, epoch=lambda: 1300.0).now()
+    assert now["spillway_jobs_queued"] == {USUAL: 1.0, "text-to-image *": 2.0}
+    assert now["spillway_jobs_running"] == {USUAL: 0.0, "text-to-image *": 0.0}
 
 
 async def test_rounds_and_announcements_tell_since_when() -> None:
