@@ -55,11 +55,11 @@ def _check_store(settings: Settings) -> None:
 
 def _scalers(settings: Settings, routes: Routes, pool: HttpPool) -> Iterator[Scaler]:
     """A scaler for each cloud that can be used, also where no route bursts any more: what it left is removed."""
-    readiness = GatewayCli(pool, base_url=settings.subnet_cli_url) if settings.subnet_cli_url else OpenPort()
+    gateway = GatewayCli(pool, base_url=settings.subnet_cli_url) if settings.subnet_cli_url else None
     for cloud, machines in _clouds(settings, pool).items():
         wanted = [_burst_route(route) for route in routes if route.burst and route.burst.cloud == cloud]
-        rounds = partial(_rounds, machines, readiness, settings.deployment)
-        yield BurstScaler(cloud, rounds, wanted)
+        rounds = partial(_rounds, machines, gateway or OpenPort(), settings.deployment)
+        yield BurstScaler(cloud, rounds, wanted, gateway.capacities if gateway else None)
 
 
 def _rounds(machines: Machines, readiness: Readiness, deployment: str, keep: Keep) -> Bursting:

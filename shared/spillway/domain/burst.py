@@ -1,13 +1,13 @@
 """Burst orchestrators: whether to rent machines for a route, and when to let them go. Pure: one round's decision.
 
-**When a machine pays.** Refusals that have gone on for E seconds are expected to go on for about as long again (there
-is no better guess without a scale of its own). A machine rented now is paid for at least `minimum_run_s`, or for E
-where that is longer, and earns nothing for the first `boot_s`:
+**When a machine pays.** Overflow of a full subnet that has gone on for E seconds is expected to go on for about as
+long again (there is no better guess without a scale of its own). A machine rented now is paid for at least
+`minimum_run_s`, or for E where that is longer, and earns nothing for the first `boot_s`:
 
     cost   = usd_per_hour / 3600 * max(minimum_run_s, E)
     saving = jobs it carries per second * usd per hosted job * (E - boot_s)
 
-It is started when the saving is larger. So how long refusals must persist is no setting of its own: it follows from
+It is started when the saving is larger. So how long a lack must persist is no setting of its own: it follows from
 prices, and a short burst never rents anything. The n-th machine carries only what the n-1 before it leave over.
 
 **When it goes.** A machine that carries less than its price is kept for as long as a new boot would cost (renting or

@@ -115,8 +115,9 @@ class Machine:
 class Need:
     """What a route lacked of late, as means over some minutes.
 
-    `since` is when refusals for want of capacity began, None where there are none now; `free_slots` counts the whole
-    subnet's, burst machines included, None where nobody could say; `usd_per_job` is what the fallback costs.
+    `since` is when overflow for want of capacity began that has gone on ever since, None where there is none now;
+    `free_slots` counts the whole subnet's, burst machines included, None where nobody could say; `usd_per_job` is what
+    the fallback costs.
     """
 
     refused_per_s: float = 0.0

@@ -21,7 +21,9 @@ LARGEST_NAMES = 2000
 
 @dataclass(slots=True)
 class Counts:
-    """A route. Tries on the subnet end as served, refused (no capacity) or faults; `waited_s` is until the answer."""
+    """A route. Tries on the subnet end as served, refused (no capacity) or faults; `waited_s` is until the answer,
+    `subnet_s` how long the tries took that were served.
+    """
 
     requests: float = 0
     subnet_tries: float = 0
@@ -33,6 +35,7 @@ class Counts:
     failed: float = 0
     usd: float = 0.0
     waited_s: float = 0.0
+    subnet_s: float = 0.0
 
     def add(self, other: "Counts") -> None:
         """Field by field."""

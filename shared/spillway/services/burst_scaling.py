@@ -7,8 +7,10 @@ from typing import Any
 from spillway.domain.burst import BurstTerms, MachineSpec, Need
 from spillway.domain.machine_names import fleet_of
 from spillway.domain.routes import Route
+from spillway.errors import Overflow
 from spillway.services.balancing import Keep, Outlook, State
 from spillway.services.bursting import Bursting, Fleet, Report
+from spillway.services.exchange import Capacities
 from spillway.services.tallying import route_name
 from spillway.services.warm_places import Change
 
@@ -25,30 +27,42 @@ class BurstRoute:
 
 
 class BurstScaler:
-    """Adapter of balancing.Scaler for one cloud. `rounds` makes the rounds over a way to keep their state."""
+    """Adapter of balancing.Scaler for one cloud. `rounds` makes the rounds over a way to keep their state, `capacities`
+    asks the gateway for its orchestrators' slots, where it can be asked.
+    """
 
-    def __init__(self, name: str, rounds: Rounds, routes: Sequence[BurstRoute]):
+    def __init__(self, name: str, rounds: Rounds, routes: Sequence[BurstRoute], capacities: Capacities | None = None):
         self.name = name
-        self._rounds, self._routes = rounds, routes
+        self._rounds, self._routes, self._capacities = rounds, routes, capacities
 
     async def round(self, outlook: Outlook, state: Mapping[str, Any], keep: Keep) -> tuple[State, list[Change]]:
         """One round over the machines of this cloud; those of routes that no longer burst are removed."""
+        slots = await self._slots()
         fleets = {
-            fleet_of(one.route.pipeline, one.route.model): Fleet(one.terms, _need(one.route, outlook), one.spec)
+            fleet_of(one.route.pipeline, one.route.model): Fleet(one.terms, _need(one.route, outlook, slots), one.spec)
             for one in self._routes
         }
         kept, report = await self._rounds(keep).round(fleets, state)
         return {**kept, "addresses": report.addresses}, list(_changes(report))
 
+    async def _slots(self) -> Mapping[tuple[str, str], int]:
+        """By pipeline and model; nothing where the gateway doesn't tell."""
+        try:
+            return await self._capacities() if self._capacities and self._routes else {}
+        except Overflow:
+            return {}
 
-def _need(route: Route, outlook: Outlook) -> Need:
-    lack = outlook.history.lack(route_name(route), outlook.now)
+
+def _need(route: Route, outlook: Outlook, slots: Mapping[tuple[str, str], int]) -> Need:
+    lack, capacity = outlook.history.lack(route_name(route), outlook.now), slots.get((route.pipeline, route.model))
+    free = None if capacity is None or lack.busy_slots is None else max(0.0, capacity - lack.busy_slots)
     return Need(
         refused_per_s=lack.refused_per_s,
         since=lack.since,
         overflow_per_s=lack.overflow_per_s,
         usd_per_job=route.fallbacks[0].usd_per_job if route.fallbacks else 0.0,
-        service_s=route.usual_s,
+        service_s=lack.job_s or route.usual_s,
+        free_slots=free,
     )
 
 

@@ -67,7 +67,7 @@ def _count(tally: Tally, route: Route, served: Served, now: float) -> None:
     for attempt in reversed(served.attempts):
         began -= attempt.seconds
         if attempt.backend == "subnet":
-            _count_subnet(counts, attempt.outcome)
+            _count_subnet(counts, attempt.outcome, attempt.seconds)
         elif attempt.outcome not in _REFUSED:
             whole = attempt.outcome == "served"
             counts.hosted_starts += 1
@@ -75,9 +75,10 @@ def _count(tally: Tally, route: Route, served: Served, now: float) -> None:
             tally.place(attempt.place).start(began, seconds=attempt.seconds, served=whole)
 
 
-def _count_subnet(counts: Counts, outcome: str) -> None:
+def _count_subnet(counts: Counts, outcome: str, seconds: float) -> None:
     """What the caller got wrong, or gave up, says nothing about the subnet."""
     counts.subnet_served += outcome == "served"
+    counts.subnet_s += seconds if outcome == "served" else 0.0
     counts.refused += outcome in _REFUSED
     counts.faults += outcome in _FAULTS
     counts.subnet_tries += outcome == "served" or outcome in _REFUSED or outcome in _FAULTS

@@ -52,11 +52,42 @@ def test_rows_stay_in_order_whatever_the_clock_does(times: list[float]) -> None:
         assert ats[-1] == now
 
 
-def test_refusals_persist_since_they_began() -> None:
-    history = History()
-    for minute, refused in enumerate([0, 5, 5, 7, 9, 12]):
-        history.add(minute * 60.0, tally(10 * (minute + 1), refused=refused, hosted_starts=2 * refused))
-    assert history.lack(ROUTE, 300.0) == Lack(12 / 300, 24 / 300, 120.0)
-    history.add(360.0, tally(70, refused=12))
-    assert history.lack(ROUTE, 360.0).since is None
-    assert history.lack("other *", 360.0) == Lack()
+def lacking(*minutes: tuple[int, int]) -> History:
+    """Overflow and refusals of one minute after the other."""
+    history, hosted, refused = History(), 0, 0
+    for minute, (more, turned_away) in enumerate([(0, 0), *minutes]):
+        hosted, refused = hosted + more, refused + turned_away
+        history.add(minute * 60.0, tally(10 * (minute + 1), hosted_starts=hosted, refused=refused))
+    return history
+
+
+def test_a_lack_lasts_since_overflow_and_refusals_began() -> None:
+    history = lacking((0, 0), (9, 0), (9, 2), (9, 0), (9, 1))
+    assert history.lack(ROUTE, 300.0) == Lack(3 / 300, 36 / 300, 120.0, busy_slots=0.0)
+    assert history.lack("other *", 300.0) == Lack(busy_slots=0.0)
+
+
+def test_a_policy_that_knows_the_limit_is_refused_seldom_and_the_lack_goes_on() -> None:
+    history = lacking(*([(16, 1), *[(16, 0)] * 4] * 12))
+    assert history.lack(ROUTE, 3600.0).since == 0.0
+
+
+def test_overflow_that_comes_one_by_one_goes_on_between() -> None:
+    history = lacking(*([(1, 1), (0, 0), (1, 0), (1, 0), (0, 0)] * 12))
+    assert history.lack(ROUTE, 3600.0).since == 0.0
+
+
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        [*[(60, 2)] * 20, (0, 0), (0, 0)],
+        [(60, 2), (0, 0), (0, 0)] * 20,
+        [(60, 2)] + [(60, 0)] * 30,
+        [(60, 0)] * 30,
+        [(0, 3)] * 30,
+    ],
+    ids=["over", "bursts", "no longer refused", "never refused", "nothing overflows"],
+)
+def test_what_does_not_go_on_is_no_lack(minutes: list[tuple[int, int]]) -> None:
+    since = lacking(*minutes).lack(ROUTE, 60.0 * len(minutes)).since
+    assert since is None or since >= 60.0 * (len(minutes) - 3)

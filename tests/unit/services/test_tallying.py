@@ -54,7 +54,7 @@ def test_a_try_ends_served_refused_or_at_fault() -> None:
     assert routes == {
         "text-to-image *": Counts(
             requests=4, subnet_tries=4, subnet_served=1, refused=2, faults=1, hosted_starts=3, hosted_served=2,
-            failed=1, usd=0.003, waited_s=16.0,
+            failed=1, usd=0.003, waited_s=16.0, subnet_s=2.0,
         )
     }  # fmt: skip
 
