@@ -17,6 +17,7 @@ from spillway.edge.gif.endpoints import GifCompetition
 from spillway.edge.job_house import JobHouse
 from spillway.edge.redemptions import days_page, deposit_page, redemptions_page
 from spillway.ports import Values
+from spillway.services.archive import Archive
 from spillway.services.deposit_reports import DepositReports
 from spillway.services.gallery import Gallery
 from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, of_subnet
@@ -29,11 +30,12 @@ def open_annex(own: Inside, side: JobSide, kept: Kept, jobs: JobHouse, room: Roo
     """Nothing is connected yet."""
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     deposits = deposit_reports(own.routes, kept, own.store)
+    archive = Archive(own.store, own=own.chronicling)
     return Annex(
         backends=own.backends,
         artifacts=own.artifacts,
         status=own.status,
-        archive=own.archive,
+        archive=archive,
         exposition=own.metrics,
         jobs=jobs,
         gauges=_gauges(own, side, kept, deposits, room),
@@ -41,7 +43,7 @@ def open_annex(own: Inside, side: JobSide, kept: Kept, jobs: JobHouse, room: Roo
             Route("/api/redemptions", redemptions_page(reports, redemption_totals(own.store)), methods=["GET"]),
             Route("/api/redemptions/days", days_page(reports), methods=["GET"]),
             Route("/api/redemptions/deposit", deposit_page(deposits), methods=["GET"]),
-            *_dashboard(own, side, reports, deposits).routes(),
+            *_dashboard(own, side, archive, reports, deposits).routes(),
             *_competition(own, side).routes(),
         ],
     )
@@ -52,12 +54,14 @@ def _competition(own: Inside, side: JobSide) -> GifCompetition:
     return GifCompetition(Gallery(own.store, own.artifacts, animator, side.desk, side.views, epoch=time.time))
 
 
-def _dashboard(own: Inside, side: JobSide, reports: RedemptionReports, deposits: DepositReports) -> Dashboard:
+def _dashboard(
+    own: Inside, side: JobSide, archive: Archive, reports: RedemptionReports, deposits: DepositReports
+) -> Dashboard:
     def budget() -> Mapping[str, float]:
         return own.backends.budget.everybody.figures(time.time())
 
     overview = Overview(
-        own.store, own.archive, own.backends.gates, side.jobs,
+        own.store, archive, own.backends.gates, side.jobs,
         redemptions=reports, deposits=deposits, budget=budget, epoch=time.time,
     )  # fmt: skip
     return Dashboard(overview, own.status)

@@ -21,7 +21,6 @@ from spillway.domain.routes import Route, Routes
 from spillway.ports import Artifacts, Inference, Ledger, Media, Served
 from spillway.ports.running import Predictions
 from spillway.ports.store import Store
-from spillway.services.archive import Archive
 from spillway.services.backends import Backends
 from spillway.services.budgets import Budgets
 from spillway.services.chronicling import Chronicling
@@ -56,7 +55,7 @@ class Inside:
     artifacts: Artifacts
     media: Media
     status: Status
-    archive: Archive
+    chronicling: Chronicling
     metrics: Metrics
     tracing: "Tracing | None"
     pool: HttpPool
@@ -118,7 +117,7 @@ def inside(settings: Settings) -> Inside:
         artifacts,
         media,
         status,
-        Archive(store, own=chronicling),
+        chronicling,
         metrics,
         tracing,
         pool,

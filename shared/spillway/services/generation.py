@@ -131,7 +131,7 @@ class Generation:
 
 
 async def _telling(work: Awaitable[Result | None], over: "asyncio.Future[None]") -> Result | None:
-    """Say when it is over, in its last step: a task that another one waits for ends two turns of the loop later."""
+    """Say when it is over, in its last step: a task's own callbacks come a turn of the loop later."""
     try:
         return await work
     finally:
