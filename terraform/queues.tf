@@ -2,9 +2,10 @@
 
 locals {
   queues = {
-    spillway-announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600] }
-    # Whoever waits for a job waits for its message too. The worker lays aside by itself what failed for good.
-    spillway-jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60] }
+    spillway-announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600], attempts = 8 }
+    # Whoever waits for a job waits for its message too. The worker lays aside by itself what failed for good. Where all
+    # workers are busy Cloud Run refuses messages for them, which counts like a worker's own refusal: so many attempts.
+    spillway-jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60], attempts = 20 }
   }
 }
 
@@ -22,6 +23,7 @@ module "queue" {
   caller         = module.function[each.value.to].caller
   ack_deadline_s = local.functions[each.value.to].timeout_s
   backoff_s      = each.value.backoff_s
+  max_attempts   = each.value.attempts
   undertakers    = { for name in each.value.lays_aside : name => module.function[name].member }
   publishers     = { for name in each.value.from : name => module.function[name].member }
 }

@@ -220,8 +220,15 @@ def test_what_is_not_delivered_is_laid_aside_and_kept(applied: Resources) -> Non
     subscriptions = applied["google_pubsub_subscription"]
     pushing = [one for one in subscriptions if one["push_config"]]
     kept = {one["topic"] for one in subscriptions if not one["push_config"]}
-    assert {one["dead_letter_policy"][0]["max_delivery_attempts"] for one in pushing} == {5}
     assert {one["dead_letter_policy"][0]["dead_letter_topic"] for one in pushing} == kept
+
+
+def test_ten_minutes_of_refusals_lay_no_message_aside(applied: Resources) -> None:
+    for one in applied["google_pubsub_subscription"]:
+        for policy, retries in zip(one["dead_letter_policy"], one["retry_policy"], strict=True):
+            least_s, most_s = (int(retries[f"{end}_backoff"].rstrip("s")) for end in ("minimum", "maximum"))
+            pauses_s = [min(least_s * 2**n, most_s) for n in range(policy["max_delivery_attempts"] - 1)]
+            assert sum(pauses_s) >= 600.0, one["name"]
 
 
 def test_pushes_and_calls_by_the_clock_carry_the_token_that_their_function_takes(applied: Resources) -> None:

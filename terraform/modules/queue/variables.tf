@@ -53,7 +53,6 @@ variable "labels" {
 variable "max_attempts" {
   description = "Deliveries of one message before it is laid aside."
   type        = number
-  default     = 5
 
   validation {
     condition     = var.max_attempts >= 5 && var.max_attempts <= 100

@@ -14,16 +14,17 @@ variables {
   caller         = "spillway-calls-worker@spillway-test.iam.gserviceaccount.com"
   endpoint       = "https://worker-123456789012.us-central1.run.app"
   function       = "worker"
+  max_attempts   = 20
   name           = "jobs"
   project        = "spillway-test"
   project_number = "123456789012"
   publishers     = { gateway = "serviceAccount:spillway-gateway@spillway-test.iam.gserviceaccount.com" }
 }
 
-run "a_message_is_tried_five_times_and_laid_aside" {
+run "a_message_is_tried_again_and_laid_aside" {
   assert {
-    condition     = google_pubsub_subscription.push.dead_letter_policy[0].max_delivery_attempts == 5
-    error_message = "It is not laid aside after five attempts."
+    condition     = google_pubsub_subscription.push.dead_letter_policy[0].max_delivery_attempts == 20
+    error_message = "It is not laid aside after so many attempts."
   }
 
   assert {
