@@ -167,6 +167,15 @@ async def test_ten_workers_at_once_take_ten_jobs(jobs: Jobs) -> None:
     assert len(await jobs.claimable(LANE, LATER + LEASE_S, 99)) == len(added)
 
 
+async def test_newcomer_stands_before_jobs_that_workers_hold_but_nobody_serves(jobs: Jobs) -> None:
+    anna = [await jobs.add(new_job(caller="anna")) for _ in range(10)]
+    for job in anna[:5]:
+        await claim(jobs, job)
+    ben = await jobs.add(new_job(caller="ben", created_at=LATER))
+    assert (ben.rank, await jobs.ahead(ben)) == (0, 1)
+    assert ids(await jobs.claimable(LANE, LATER, 2)) == [ben.id, anna[5].id]
+
+
 async def test_newcomer_does_not_stand_with_jobs_that_were_put_off(jobs: Jobs) -> None:
     old, *rest = [await jobs.add(new_job(caller="anna")) for _ in range(4)]
     await save(jobs, job_steps.put_off(await claim(jobs, old), LATER, 60))

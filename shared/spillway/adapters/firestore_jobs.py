@@ -143,11 +143,18 @@ class FirestoreJobs:
     async def _neighbours(self, job: Job) -> tuple[int | None, int | None]:
         """The ranks of the lane's head and of the caller's last job in it."""
         jobs, lane = self._collection(), name_of(job.lane)
-        first, own = await asyncio.gather(
-            self._first_rank(queries.claimable(jobs, lane, job.created_at)),
+        return await asyncio.gather(
+            self._head(lane, job.created_at),
             self._first_rank(queries.callers_last(jobs, lane, name_of(job.caller))),
         )
-        return (await self._first_rank(queries.claimable(jobs, lane)) if first is None else first), own
+
+    async def _head(self, lane: str, now: float) -> int | None:
+        jobs = self._collection()
+        for queued in await self._jobs(queries.queued(jobs, lane), 1):
+            if queued.not_before <= now:
+                return queued.rank
+        first = await self._first_rank(queries.claimable(jobs, lane, now))
+        return await self._first_rank(queries.claimable(jobs, lane)) if first is None else first
 
     async def _first_rank(self, query: AsyncQuery) -> int | None:
         found = await self._snapshots(query.select(["rank"]), 1)

@@ -25,6 +25,11 @@ def ahead(jobs: AsyncCollectionReference, lane: str, place: str) -> AsyncQuery:
     return in_status(jobs, lane, "queued").where(filter=FieldFilter("place", "<", place))
 
 
+def queued(jobs: AsyncCollectionReference, lane: str) -> AsyncQuery:
+    """A lane's queued jobs in their order, in a worker's hand or not. Its index is that of `ahead`."""
+    return in_status(jobs, lane, "queued").order_by("place")
+
+
 def in_status(jobs: AsyncCollectionReference, lane: str, status: str) -> AsyncQuery:
     """A lane's jobs in a status."""
     return _of(jobs, lane).where(filter=FieldFilter("status", "==", status))

@@ -94,6 +94,7 @@ class GatewayDoor:
             content_length=str(payload.size),
             x_spillway_internal_key=self._key,
             x_spillway_patience=f"{patience_s:.3f}",
+            x_spillway_place=terms.place,
             x_spillway_prefer=terms.prefer,
             x_spillway_public_url=terms.public_url,
         )

@@ -1,6 +1,6 @@
 """Jobs in this process's memory: the twin of the shared stores, for unit tests and for what may be forgotten."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from spillway.domain.fairness import place, rank
@@ -20,7 +20,7 @@ class MemoryJobs:
         if job.id in self._kept:
             raise Conflict(f"there is a job {job.id}")
         standing = self._of(job.lane, lambda one: not one.over)
-        first = next((one for one in standing if one.claimable(job.created_at)), None) or next(iter(standing), None)
+        first = _head(standing, job.created_at)
         own = [one.rank for one in standing if one.caller == job.caller]
         placed = replace(job, rank=rank(first.rank if first else None, own[-1] if own else None))
         self._kept[job.id] = placed
@@ -86,3 +86,10 @@ class MemoryJobs:
         timed = ((time_of(job), job) for job in self._kept.values())
         come = [(at, job) for at, job in timed if at is not None and at <= now]
         return [job for _, job in sorted(come, key=lambda one: one[0])]
+
+
+def _head(standing: Sequence[Job], now: float) -> Job | None:
+    queued = next((one for one in standing if one.status == "queued"), None)
+    if queued and queued.not_before <= now:
+        return queued
+    return next((one for one in standing if one.claimable(now)), None) or next(iter(standing), None)

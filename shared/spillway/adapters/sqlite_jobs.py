@@ -38,6 +38,7 @@ _MARKS = ", ".join(f":{column}" for column in _COLUMNS)
 _ADD = f"INSERT INTO jobs (id, {', '.join(_COLUMNS)}) VALUES (:id, {_MARKS}) ON CONFLICT DO NOTHING"  # noqa: S608
 _SETS = ", ".join(f"{column} = :{column}" for column in _COLUMNS)
 _SAVE = f"UPDATE jobs SET {_SETS} WHERE id = :id AND revision = :revision - 1"  # noqa: S608
+_FIRST_QUEUED = "SELECT text FROM jobs WHERE over = 0 AND lane = ? AND status = 'queued' ORDER BY place LIMIT 1"
 _FIRST_DUE = "SELECT rank FROM jobs WHERE over = 0 AND lane = ? AND due <= ? ORDER BY place LIMIT 1"
 _FIRST = "SELECT rank FROM jobs WHERE over = 0 AND lane = ? ORDER BY place LIMIT 1"
 _LAST = "SELECT max(rank) FROM jobs WHERE over = 0 AND lane = ? AND caller = ?"
@@ -137,9 +138,16 @@ class SqliteJobs:
 
 
 def _turn(db: sqlite3.Connection, job: Job) -> int:
-    first = db.execute(_FIRST_DUE, (job.lane, job.created_at)).fetchone() or db.execute(_FIRST, (job.lane,)).fetchone()
     [own_last] = db.execute(_LAST, (job.lane, job.caller)).fetchone()
-    return rank(first[0] if first else None, own_last)
+    return rank(_head(db, job.lane, job.created_at), own_last)
+
+
+def _head(db: sqlite3.Connection, lane: str, now: float) -> int | None:
+    found = db.execute(_FIRST_QUEUED, (lane,)).fetchone()
+    if found and (queued := unpacked(found[0])).not_before <= now:
+        return queued.rank
+    first = db.execute(_FIRST_DUE, (lane, now)).fetchone() or db.execute(_FIRST, (lane,)).fetchone()
+    return int(first[0]) if first else None
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -79,13 +79,17 @@ class InferenceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a request is to be served, and for whom. `deadline_s` is None where the route's own holds."""
+    """How a request is to be served, and for whom. `deadline_s` is None where the route's own holds.
+
+    `place` is a job's among those that wait for the subnet (domain.fairness.place).
+    """
 
     prefer: Prefer = "auto"
     deadline_s: float | None = None
     whole: bool | None = None
     public_url: str = ""
     caller: Caller = NOBODY
+    place: str = ""
 
     @property
     def priority(self) -> int:

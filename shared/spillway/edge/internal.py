@@ -28,6 +28,7 @@ HEARTBEAT_S = 3.0
 LONGEST_PATIENCE_S = 3600.0
 PATH = "/internal/subnet"
 KEY, PATIENCE, PUBLIC_URL = "x-spillway-internal-key", "x-spillway-patience", "x-spillway-public-url"
+PLACE = "x-spillway-place"
 _START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/x-ndjson")]}
 Line = dict[str, Any]
 
@@ -94,7 +95,7 @@ async def _next(lines: "asyncio.Queue[Line]") -> Line:
 
 def _terms(headers: Headers) -> Terms:
     given = read_terms(headers, headers.get(PUBLIC_URL, ""), NOBODY)
-    return Terms(prefer=given.prefer, public_url=given.public_url)
+    return Terms(prefer=given.prefer, public_url=given.public_url, place=headers.get(PLACE, ""))
 
 
 def _patience_s(headers: Headers) -> float:

@@ -23,8 +23,9 @@ class Jobs(Protocol):
     async def add(self, job: Job) -> Job:
         """Keep a new job, durably, with the rank that is its caller's turn in its lane. Raises Conflict.
 
-        The rank is domain.fairness.rank over the jobs of the lane that haven't ended; the lane's head is the first
-        that a worker may take up, or where there is none the first of all.
+        The rank is domain.fairness.rank over the jobs of the lane that haven't ended. The lane's head is the first that
+        is queued, in a worker's hand or not; where that is put off, the first that a worker may take up; and where
+        there is none, the first of all.
         """
         ...
 

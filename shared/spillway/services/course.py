@@ -7,6 +7,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from spillway.domain.callers import Caller
+from spillway.domain.fairness import place
 from spillway.domain.jobs import Job
 from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, Terms
@@ -76,7 +77,8 @@ def course_of(means: Means, hold: Hold, request: InferenceRequest, caller: Calle
     """The course of a job."""
     job = hold.job
     route = means.backends.routes.find(job.pipeline, job.model)
-    terms = Terms(prefer=job.prefer, public_url=job.public_url, caller=replace(caller, priority=job.priority))
+    caller = replace(caller, priority=job.priority)
+    terms = Terms(prefer=job.prefer, public_url=job.public_url, caller=caller, place=place(job))
     record = Served(job.pipeline, job.model, pictures=request.pictures)
     return Course(means, hold, request, route, terms, record)
 

@@ -13,6 +13,7 @@ from spillway.domain.overrides import AUTO, Override
 from spillway.domain.policy import SubnetPolicy
 from spillway.ports import Clock
 from spillway.services.journal import Journal
+from spillway.services.line import Line
 
 LONGEST_REST_S = 60.0
 
@@ -43,7 +44,7 @@ class Gate:
         self._alarm_at = math.inf
         self._rest_until = self.asked_at = -math.inf
         self._expected: int | None = None
-        self.line, self.moved = asyncio.Lock(), asyncio.Event()
+        self.line, self.moved = Line(), asyncio.Event()
         """Those who are patient (services.patience): only the first of them looks, and whenever something has moved."""
         self.started = self.introduced = False
         """Whether what others had learned before was looked at, and whether it was told anything at all."""

@@ -85,7 +85,7 @@ class Round:
         if not self._subnet_can():
             raise NoCapacity("the subnet can't take this request")
         insist = self._preference() == "subnet-only"
-        self._entry = await enter_patiently(self.gate, patience_s, insist=insist)
+        self._entry = await enter_patiently(self.gate, patience_s, insist=insist, place=self.terms.place)
         self.record.reason = self._entry.reason
         if self._entry.go != "subnet":
             raise NoCapacity(f"the subnet has no slot for it ({self._entry.reason})")

@@ -38,6 +38,7 @@ ASKED: list[tuple[Callable[..., AsyncQuery], tuple[Any, ...]]] = [
     (queries.claimable, (LANE,)),
     (queries.callers_last, (LANE, "anna")),
     (queries.ahead, (LANE, place(new_job()))),
+    (queries.queued, (LANE,)),
     (queries.in_status, (LANE, "queued")),
     (queries.until, ("due", NOW)),
     (queries.until, ("webhook_at", NOW)),

@@ -78,6 +78,19 @@ async def test_the_patient_go_in_the_order_in_which_they_came() -> None:
         assert [one.done() for one in line] == [True] * (place + 1) + [False] * (2 - place)
 
 
+async def test_among_the_patient_whose_turn_it_is_comes_first() -> None:
+    gate = gate_of(1)
+    [held] = [await gate.enter(1.0)]
+    head, last, first = [
+        asyncio.create_task(enter_patiently(gate, 5.0, place=place)) for place in ("0 head", "9 last", "1 first")
+    ]
+    await asyncio.sleep(0.01)
+    for waits in (head, first, last):
+        gate.ended(held.key, Ended.SERVED)
+        held = await asyncio.wait_for(waits, 2.0)
+        assert held.go == "subnet"
+
+
 async def test_a_freed_slot_is_taken_without_waiting_for_the_next_look() -> None:
     gate = gate_of(1)
     held = await gate.enter(1.0)
