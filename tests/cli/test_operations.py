@@ -77,5 +77,8 @@ def test_each_order_over_all_routes_is_one_command(deployment: Deployment) -> No
     deployment.order("set", "--route", "all", "--mode", "subnet-only")
     assert deployment.until(served_by("subnet"))
     assert {answer.headers["x-spillway-served-by"] for answer in (deployment.ask() for _ in range(5))} == {"subnet"}
+    deployment.order("set", "--route", "text-to-image", "--max-share", "0")
+    assert deployment.until(served_by("hosted"))
     deployment.order("reset", "--route", "all")
+    assert deployment.until(served_by("subnet"))
     assert deployment.order("show")["orders"] == {}
