@@ -61,11 +61,12 @@ audit: setup ## Ask what is known against the locked packages; fails where no da
 monitoring: setup ## Write alert rules, alert policies and dashboards anew from infra/monitoring
 	$(BIN)/python -m monitoring
 
-bench: setup tests/chain/node_modules ## Measure; the figures of docs/performance.md (needs nginx) and docs/policy.md
+bench: setup tests/chain/node_modules ## Measure; the figures of docs/performance.md (needs nginx), docs/policy.md, docs/capacity-planning.md
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/keys.py
 	$(BIN)/python benchmarks/redemptions.py
 	$(BIN)/python benchmarks/policies/compare.py
+	$(BIN)/python benchmarks/capacity.py
 	$(BIN)/python benchmarks/jobs.py
 
 lock: setup ## Compile requirements.lock and functions/*/requirements.txt anew

@@ -12,6 +12,8 @@ from support.front_door import ROOT
 
 PAGES = (
     "README.md",
+    "docs/balancer.md",
+    "docs/capacity-planning.md",
     "docs/quickstart.md",
     "docs/operations.md",
     "docs/keys.md",

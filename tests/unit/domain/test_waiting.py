@@ -4,7 +4,7 @@ import pytest
 
 from spillway.domain.estimate import Estimate
 from spillway.domain.open_tries import OpenTries
-from spillway.domain.waiting import LONGEST_WAIT_S, OVERTIME, WaitingLine
+from spillway.domain.waiting import LONGEST_WAIT_S, OVERTIME, WAIT, WaitingLine
 from spillway.domain.waste import Prices
 
 
@@ -47,6 +47,14 @@ def test_nobody_joins_where_others_take_the_slots_that_come_free_before_it_is_hi
         {"other": {"version": 1, "at": 0.0, "slots": [0.0, 1.0], "job_s": [4.0, 6.0], "refusal_s": 2.0}}, 0.0
     )
     assert joined(line) == 0
+
+
+@pytest.mark.parametrize("pressure", [0.0, 0.5, 1.0])
+def test_who_waits_gives_up_half_as_long_again_after_what_was_worth_it(pressure: float) -> None:
+    line = line_of(9)
+    line.pressure = pressure
+    line.join(1, 100.0)
+    assert line.until == pytest.approx(100.0 + OVERTIME * WAIT * line._estimate.jobs.mean_s * (1 + 3 * pressure))
 
 
 def test_scarce_money_makes_waits_longer_but_never_endless() -> None:
