@@ -123,6 +123,10 @@ class Hold:
         job = await learned(self._jobs, self.job.id, run, lambda job: found(job, ids))
         return job is not None and not job.over and all(wanted(job, run, one) for one in ids)
 
+    async def others_wait(self) -> bool:
+        """Whether a job of the lane is due that no worker has a hand for. Raises StoreUnavailable."""
+        return bool(await self._jobs.claimable(self.job.lane, self.epoch()))
+
     async def tell(self, progress: float | None) -> None:
         """How far a provider says it is: written at once where it has moved much, else with the next renewal."""
         if progress is None or progress <= (self._progress or 0.0):

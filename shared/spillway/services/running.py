@@ -95,7 +95,7 @@ class Running:
         assert self._means.door is not None  # noqa: S101 (only then it is among the backends)
         alone = course.terms.prefer == "subnet-only" or not self._usable(course)
         until = course.job.expires_at if alone else course.job.queue_until
-        return await SubnetTry(course, self._means.door).answer(until)
+        return await SubnetTry(course, self._means.door).answer(until, alone=alone)
 
     async def _keep(self, course: Course, result: Result) -> None:
         """The result's file first, so that a job which has succeeded always has one."""
