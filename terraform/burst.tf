@@ -5,7 +5,7 @@ locals {
   burst = var.burst_group == null ? {} : { (var.burst_group.name) = var.burst_group }
 
   # Names of the machines of this deployment begin so; no other machine of the project is the balancer's.
-  burst_machines = "spillway-burst-${lookup(var.settings, "SPILLWAY_DEPLOYMENT", "spillway")}-"
+  burst_machines = "spillway-burst-${local.deployment}-"
 
   burst_environment = {
     for name, group in local.burst : "SPILLWAY_COMPUTE_GROUP" => "${var.project}/${group.zone}/${name}"

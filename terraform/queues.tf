@@ -1,11 +1,13 @@
-# What one function tells another, by topic: the names are of docs/settings.md, for the deployment `spillway`.
+# What one function tells another, by topic. Functions find topics by the name of their deployment (docs/settings.md).
 
 locals {
+  deployment = lookup(var.settings, "SPILLWAY_DEPLOYMENT", "spillway")
+
   queues = {
-    spillway-announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600], attempts = 8 }
+    announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600], attempts = 8 }
     # Whoever waits for a job waits for its message too. The worker lays aside by itself what failed for good. Where all
     # workers are busy Cloud Run refuses messages for them, which counts like a worker's own refusal: so many attempts.
-    spillway-jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60], attempts = 20 }
+    jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60], attempts = 20 }
   }
 }
 
@@ -13,7 +15,7 @@ module "queue" {
   source   = "./modules/queue"
   for_each = local.queues
 
-  name           = each.key
+  name           = "${local.deployment}-${each.key}"
   project        = var.project
   project_number = local.project_number
   labels         = local.labels
@@ -37,5 +39,5 @@ module "sweep" {
   region      = var.region
   description = "Every minute: jobs, webhooks and results that were forgotten."
   schedule    = "* * * * *"
-  message     = { topic = module.queue["spillway-jobs"].topic_id, attributes = { kind = "sweep" } }
+  message     = { topic = module.queue["jobs"].topic_id, attributes = { kind = "sweep" } }
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from google_stand_in.values import PROJECT_NUMBER
 from monitoring.alerts import alerts
 from spillway.adapters import otlp_resource
 from spillway.adapters.prometheus import Metrics
+from spillway.assembly.state import queue_topic
 from spillway.assembly.telemetry import open_exporting, open_tracing
 from spillway.domain.machine_names import fleet_of, machine_name
 from spillway.services.gauges import Gauges
@@ -181,13 +183,13 @@ def test_balancer_alone_may_rent_machines_and_touches_its_own_only(applied: Reso
     held = {tuple(sorted(names[one["role"]])): [held["expression"] for held in one["condition"]] for one in grants}
     group = ("compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update", "compute.instances.list")
     machine = tuple(f"compute.instances.{verb}" for verb in ("create", "delete", "get", "stop"))
-    name = machine_name("spillway", fleet_of("text-to-image", "model"), 0.0, Random(0))
+    name = machine_name("spillway-dev", fleet_of("text-to-image", "model"), 0.0, Random(0))
     assert set(held) == {group, machine}
     assert held[group] == []
     (expression,) = held[machine]
     (prefix,) = re.findall(r'startsWith\("projects/spillway-dev/zones/us-central1-a/instances/(.+)"\)', expression)
     assert name.startswith(prefix)
-    assert prefix.endswith("-spillway-")
+    assert prefix.endswith("-spillway-dev-")
 
 
 def test_balancer_is_told_of_its_group_and_given_what_its_machines_need(applied: Resources) -> None:
@@ -259,6 +261,24 @@ def test_listeners_leave_room_for_requests(applied: Resources) -> None:
     listeners = int(service["environment_variables"]["SPILLWAY_MAX_LISTENERS"])
     assert listeners < service["max_instance_request_concurrency"] == 1000
     assert service["max_instance_count"] == 1
+
+
+def test_topics_are_those_that_functions_of_the_deployment_write_to(terraform: Terraform) -> None:
+    other = terraform.folder / "terraform/environments/other"
+    shutil.copytree(other.with_name("dev"), other, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    (other / "override.tf").write_text('module "spillway" {\n  settings = { SPILLWAY_DEPLOYMENT = "other" }\n}\n')
+    where = terraform.fresh("environments/other")
+    terraform.run(where, "plan", "-no-color", "-out=plan")
+    planned = list(resources(terraform.json(where, "plan")["planned_values"]["root_module"]))
+    (gateway,) = [
+        one["values"]["service_config"][0]["environment_variables"]
+        for one in planned
+        if one["type"] == "google_cloudfunctions2_function" and one["values"]["name"] == "gateway"
+    ]
+    settings = Settings(queue=gateway["SPILLWAY_QUEUE"], deployment=gateway["SPILLWAY_DEPLOYMENT"])
+    assert queue_topic(settings) == ("spillway-dev", "other-jobs")
+    topics = {one["values"]["name"] for one in planned if one["type"] == "google_pubsub_topic"}
+    assert topics == {f"other-{name}" for name in ("announcements", "announcements-dead", "jobs", "jobs-dead")}
 
 
 def test_production_without_anybody_to_be_told_is_refused(terraform: Terraform) -> None:

@@ -14,5 +14,7 @@ module "spillway" {
   fallback_usd_per_day = var.fallback_usd_per_day
   routes_secret        = var.routes_secret
   secrets              = var.secrets
-  subnet_url           = var.subnet_url
+  # Where both rent burst orchestrators from one account, neither takes the other's for its own.
+  settings   = { SPILLWAY_DEPLOYMENT = "spillway-dev" }
+  subnet_url = var.subnet_url
 }
