@@ -2,7 +2,7 @@
 
 Nothing here is on a request's way: an exchange runs beside requests, at most every `PERIOD_S`, and costs one write.
 Only an instance that was idle for longer than `IDLE_S` reads before its first decision, for `READ_FIRST_S` at most.
-Reports are whole states under the instance's own name; those that are old are not heard, and swept away.
+Reports are whole states under the instance's own name; those that are old are swept away, all but the newest.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import heapq
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from spillway.domain.guidance import ByModel, Guidance, read_guidance
@@ -141,9 +141,8 @@ class Exchange:
         self.guidance = read_guidance(told.body if told else {})
         self._by_model.places = self.guidance.by_model
         self._orders = {document.key: from_document(document.body) for document in orders}
-        now = self._epoch()
         others = [document for document in reports if document.key != self._name]
-        self._heard = {one.key: one.body for one in others if _understood(one, now)}
+        self._heard = {one.key: one.body for one in others if one.body.get("version") == VERSION}
         for gate in self._gates:
             self._pass_on(gate)
         self._read.set()
@@ -172,9 +171,12 @@ class Exchange:
             return {}
         return {**report, "at": self._gates.now() - max(0.0, self._epoch() - epoch)}
 
-    async def _sweep(self, documents: Iterable[Document]) -> None:
+    async def _sweep(self, documents: Sequence[Document]) -> None:
+        """Old ones go. The newest stays until there is one of this instance's own: somebody will begin with it."""
+        newest = max((document.updated for document in documents), default=0.0)
         for document in documents:
-            if self._epoch() - document.updated > SWEPT_AFTER_S:
+            is_old = self._epoch() - document.updated > SWEPT_AFTER_S
+            if is_old and (self._name or document.updated < newest):
                 await self._store.delete(REPORTS, document.key)
 
     async def _ask_gateway(self) -> None:
@@ -205,8 +207,3 @@ class Exchange:
             for publisher in self._publishers:
                 for folder, key, body in publisher.documents():
                     await self._store.write(folder, key, body)
-
-
-def _understood(document: Document, now: float) -> bool:
-    """Whether a report is of this version, and not from long ago."""
-    return document.body.get("version") == VERSION and now - document.updated < SWEPT_AFTER_S

@@ -77,6 +77,16 @@ def test_nothing_is_started_that_the_day_cannot_pay() -> None:
     assert verbs([], REFUSED, spent=11.5) == ["start"]
 
 
+def test_nothing_is_started_that_tomorrow_cannot_pay() -> None:
+    """A minute before midnight, nearly all of the minimum run and the farewell are on the next day's bill."""
+    now = NOW - NOW % DAY_S + DAY_S - 60.0
+    need = replace(REFUSED, since=now - 7200)
+    whole_usd = TERMS.usd_per_s * (TERMS.minimum_run_s + TERMS.round_s + TERMS.farewell_s)
+    for usd_per_day, starts in ((whole_usd, 1), (0.9 * whole_usd, 0)):
+        terms = TERMS.model_copy(update={"usd_per_day": usd_per_day})
+        assert len(plan(now, [], need, terms, 0.0)) == starts
+
+
 def test_machines_go_before_the_money_is_gone() -> None:
     assert verbs([serving()], BUSY, spent=11.9) == ["drain"]
     assert verbs([serving()], BUSY, spent=11.7) == []

@@ -96,13 +96,14 @@ class SickStore(MemoryStore):
         return await super().list(folder)
 
 
-async def test_a_new_instance_begins_with_what_others_have_learned() -> None:
+@pytest.mark.parametrize("hours", [0.2, 0.9, 20.0, 200.0])
+async def test_a_new_instance_begins_with_what_others_have_learned(hours: float) -> None:
     clock = Clock()
     store = MemoryStore(epoch=clock)
     old = Instance(store, clock)
     old.learn(14)
     await old.talk()
-    clock.now += 600.0
+    clock.now += 3600.0 * hours
     new = Instance(store, clock)
     before = new.gate.policy.limit
     await new.ask()
@@ -125,6 +126,20 @@ async def test_instances_lean_towards_each_other_and_forget_those_who_are_gone()
     clock.now += 40.0
     await few.talk()
     assert len(few.gate.policy.estimate.peers) == 0
+
+
+async def test_what_was_learned_last_is_kept_until_there_is_something_newer() -> None:
+    clock = Clock()
+    store = MemoryStore(epoch=clock)
+    for slots in (3, 12):
+        gone = Instance(store, clock)
+        gone.learn(slots)
+        await gone.talk()
+        clock.now += 60.0
+    clock.now += SWEPT_AFTER_S
+    await Instance(store, clock).talk()
+    (last,) = await store.list(REPORTS)
+    assert last.body["gates"][NAME]["slots"][12] > 0.5
 
 
 async def test_reports_of_the_long_gone_are_swept_away() -> None:
