@@ -83,7 +83,7 @@ variable "chain" {
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may fetch results from the bucket itself, by signed addresses."
+  description = "Origins whose pages may fetch results from the bucket itself, by addresses that an operator has signed; the front door lets any page fetch them."
   type        = set(string)
   default     = []
 

@@ -59,13 +59,14 @@ resource "google_storage_bucket" "artifacts" {
     retention_duration_seconds = 0
   }
 
-  # For pages that are given signed addresses; the front door's own answers have its own rules.
+  # For pages that an operator gives addresses which he has signed (gcloud storage sign-url). Spillway gives out the
+  # front door's own, which any page may fetch.
   dynamic "cors" {
     for_each = length(var.cors_origins) == 0 ? [] : [var.cors_origins]
 
     content {
       origin          = cors.value
-      method          = ["GET", "HEAD", "PUT"]
+      method          = ["GET", "HEAD"]
       response_header = ["Content-Type", "Content-Range", "ETag"]
       max_age_seconds = 3600
     }

@@ -1,5 +1,5 @@
 variable "cors_origins" {
-  description = "Origins whose pages may fetch and send objects by signed addresses."
+  description = "Origins whose pages may fetch objects by addresses that an operator has signed."
   type        = set(string)
   default     = []
 }

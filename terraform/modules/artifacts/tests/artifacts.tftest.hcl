@@ -51,7 +51,7 @@ run "other_pages_may_fetch_it_where_they_are_named_only" {
   }
 }
 
-run "named_pages_may_fetch_and_send" {
+run "named_pages_may_fetch_and_nothing_else" {
   command = plan
 
   variables {
@@ -61,6 +61,11 @@ run "named_pages_may_fetch_and_send" {
   assert {
     condition     = one(google_storage_bucket.artifacts.cors).origin == tolist(["https://gif.example"])
     error_message = "The page is not let in."
+  }
+
+  assert {
+    condition     = one(google_storage_bucket.artifacts.cors).method == tolist(["GET", "HEAD"])
+    error_message = "The page could write."
   }
 }
 
