@@ -18,6 +18,7 @@ from spillway.domain.tally import FOLDER as TALLIES
 from spillway.domain.tally import RETIRE_S, RETIRED, Counts, Tally, merged
 from spillway.domain.warm import WarmTerms
 from spillway.errors import SpillwayError, StoreUnavailable
+from spillway.ports.deployments import Scale
 from spillway.services.balancing import FOLDER, STATE, Balancing, Outlook, Report
 from spillway.services.exchange import TARGETS
 from spillway.services.spending import Spending
@@ -246,6 +247,61 @@ class DyingStore:
         if self._calls < 0:
             raise asyncio.CancelledError
         return getattr(self._store, name)
+
+
+class Interrupted:
+    """Deployments at which something happens in the middle of a call."""
+
+    def __init__(self, deployments: ReplicateDeployments, *, looking: Any = None, asking: Any = None):
+        self._deployments, self._looking, self._asking = deployments, looking, asking
+
+    async def scale(self, name: str) -> Scale:
+        """As the port."""
+        if self._looking:
+            await self._looking()
+        return await self._deployments.scale(name)
+
+    async def set_scale(self, name: str, scale: Scale) -> Scale:
+        """As the port."""
+        found = await self._deployments.set_scale(name, scale)
+        if self._asking:
+            await self._asking()
+        return found
+
+
+async def test_what_was_ordered_is_on_the_bill_of_a_round_that_died_before_it_knew() -> None:
+    async def die() -> None:
+        raise asyncio.CancelledError
+
+    async with balancing() as there:
+        real = there.deployments
+        there.deployments = Interrupted(real, asking=die)  # type: ignore[assignment]
+        with pytest.raises(asyncio.CancelledError):
+            await there.minutes(30, jobs=20)
+        assert there.least > 0
+        standing = (await there.state())["warm"]["bill"]["standings"][PLACE]
+        assert standing["most_warm"] >= there.least
+        there.deployments = real
+        there.skip(120.0)
+        await there.minutes(130)
+        assert there.least == 0
+
+
+async def test_a_round_that_another_has_overtaken_orders_nothing() -> None:
+    async with balancing() as there:
+        await there.minutes(14, jobs=20)
+        before, kept = there.least, await there.state()
+
+        async def overtake() -> None:
+            await there.store.write(FOLDER, STATE, {**kept, "overtaken": True})
+
+        real = there.deployments
+        there.deployments = Interrupted(real, looking=overtake)  # type: ignore[assignment]
+        there.skip(3600.0)
+        report = await there.balancing().round()
+        assert report.problems == [f"{FOLDER}/{STATE} was changed meanwhile"]
+        assert (there.least, report.changes) == (before, [])
+        assert (await there.state())["overtaken"]
 
 
 @pytest.mark.parametrize("calls", range(2, 14, 2))
