@@ -236,9 +236,12 @@ def test_quantile_is_the_nearest_rank(q: float, second: float) -> None:
     assert quantile([1.0, 2.0, 3.0, 4.0], q) == second
 
 
-def test_every_request_has_one_end_and_every_try_one_outcome() -> None:
-    brownout = [{"from": 10, "to": 40, "kind": "hang", "probability": 0.3}]
-    figures = figures_of(scenario(arrivals=[[0, 3]], slots=[[0, 4]], faults=brownout))
+@pytest.mark.parametrize("kind", ["hang", "slow"])
+def test_every_request_has_one_end_and_every_try_one_outcome(kind: str) -> None:
+    """Slow tries are beaten by hedges, and answer all the same."""
+    brownout = [{"from": 10, "to": 40, "kind": kind, "probability": 0.3}]
+    figures = figures_of(scenario(arrivals=[[0, 3]], slots=[[0, 30]], faults=brownout))
+    assert figures.doomed_attempts > 0
     assert figures.requests == figures.subnet + figures.fallback + figures.failed
     assert figures.attempts == figures.subnet + figures.doomed_attempts
     assert figures.refused_attempts <= figures.doomed_attempts
