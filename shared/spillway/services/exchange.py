@@ -72,6 +72,8 @@ class Exchange:
         self._orders: Mapping[str, Override] = {}
         self._slots: Mapping[tuple[str, str], int] = {}
         self._read, self._read_first = asyncio.Event(), True
+        self._deaf = False
+        """Whether the latest exchange came to nothing, which is said once."""
 
     async def fresh(self, gate: Gate) -> None:
         """Called by each request before it is decided on."""
@@ -129,7 +131,11 @@ class Exchange:
                 await self._tell()
                 await self._sweep(others)
         except (StoreUnavailable, TimeoutError) as error:
-            log.warning("what other instances know can't be had now: %s", str(error) or "the store is slow")
+            if not self._deaf:
+                log.warning("what other instances know can't be had now: %s", str(error) or "the store is slow")
+            self._deaf = True
+        else:
+            self._deaf = False
         finally:
             self._read.set()
         await self._ask_gateway()

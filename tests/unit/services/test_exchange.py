@@ -231,6 +231,19 @@ async def test_no_request_waits_for_a_store_that_is_slow_or_down(store: SickStor
     assert one.gate.override == AUTO
 
 
+async def test_a_store_that_is_away_is_said_once_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    store = SickStore(0.0, down=True)
+    one = Instance(store)
+    for _ in range(3):
+        await one.talk()
+    store._down = False
+    await one.talk()
+    store._takes_s = PERIOD_S + 1.0
+    await one.talk()
+    told = "what other instances know can't be had now: "
+    assert [record.getMessage() for record in caplog.records] == [f"{told}gone", f"{told}the store is slow"]
+
+
 async def test_all_first_requests_wait_for_the_first_reading() -> None:
     store = SickStore(0.03)
     await Orders(store, ROUTES).set("text-to-image", Override("fallback-only"))
