@@ -17,6 +17,8 @@ from spillway.services.starts import learned, wanted
 
 LEASE_S, RENEW_S = 30.0, 10.0
 RETRY_S = 0.5
+TAKEN_UP_S = 5.0
+"""Within this a job that is due is taken up where there is a hand for it."""
 TELL_PART = 0.1
 """Progress that is worth a write of its own."""
 
@@ -124,8 +126,12 @@ class Hold:
         return job is not None and not job.over and all(wanted(job, run, one) for one in ids)
 
     async def others_wait(self) -> bool:
-        """Whether a job of the lane is due that no worker has a hand for. Raises StoreUnavailable."""
-        return bool(await self._jobs.claimable(self.job.lane, self.epoch()))
+        """Whether the lane's first job has been due for so long that no worker can have a hand for it.
+
+        Raises StoreUnavailable.
+        """
+        now = self.epoch()
+        return any(now - _due_since(first) > TAKEN_UP_S for first in await self._jobs.claimable(self.job.lane, now))
 
     async def tell(self, progress: float | None) -> None:
         """How far a provider says it is: written at once where it has moved much, else with the next renewal."""
@@ -148,6 +154,10 @@ class Hold:
 
     def _renewed(self, job: Job) -> Job:
         return renewed(job, self.epoch(), self._lease_s, progress=self._progress)
+
+
+def _due_since(job: Job) -> float:
+    return max(job.due or 0.0, job.changes[-1].at)
 
 
 def _arrived(before: Job, wanted: Job, found: Job) -> bool:

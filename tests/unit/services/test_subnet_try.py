@@ -62,14 +62,15 @@ async def a_try(door: Door, *, others: Sequence[Job] = (), turn_s: float = 0.05)
 
 async def test_it_waits_on_while_nobody_else_is_due() -> None:
     door = Door("late", "late", "served")
-    tried = await a_try(door, others=[new_job(not_before=time.time() + 60), new_job(lane="another")])
+    others = [new_job(not_before=time.time() + 60), new_job(lane="another"), new_job(created_at=time.time())]
+    tried = await a_try(door, others=others)
     assert await tried.answer(time.time() + 60, alone=True) == RESULT
     assert len(door.patience) == 3
 
 
 async def test_it_steps_back_where_another_job_is_due_and_finds_no_hand() -> None:
     door = Door("late")
-    tried = await a_try(door, others=[new_job()])
+    tried = await a_try(door, others=[new_job(created_at=time.time() - 60)])
     with pytest.raises(Postponed) as stepped:
         await tried.answer(time.time() + 60, alone=True)
     assert (stepped.value.pause_s, len(door.patience)) == (STEP_BACK_S, 1)
@@ -77,14 +78,14 @@ async def test_it_steps_back_where_another_job_is_due_and_finds_no_hand() -> Non
 
 async def test_who_has_a_fallback_waits_as_long_as_its_queue_allows() -> None:
     door = Door("served")
-    tried = await a_try(door, others=[new_job()])
+    tried = await a_try(door, others=[new_job(created_at=time.time() - 60)])
     await tried.answer(time.time() + 60, alone=False)
     assert door.patience == [pytest.approx(60, abs=1)]
 
 
 async def test_the_last_turn_ends_when_its_time_does() -> None:
     door = Door("late")
-    tried = await a_try(door, others=[new_job()], turn_s=10.0)
+    tried = await a_try(door, others=[new_job(created_at=time.time() - 60)], turn_s=10.0)
     with pytest.raises(NoCapacity):
         await tried.answer(time.time() + 0.05, alone=True)
 
