@@ -6,8 +6,9 @@ locals {
   queues = {
     announcements = { to = "notifier", from = ["redemptions"], lays_aside = [], backoff_s = [10, 600], attempts = 8 }
     # Whoever waits for a job waits for its message too. The worker lays aside by itself what failed for good. Where all
-    # workers are busy Cloud Run refuses messages for them, which counts like a worker's own refusal: so many attempts.
-    jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60], attempts = 20 }
+    # workers are busy Cloud Run refuses messages for them, which counts like a worker's own refusal: so many attempts,
+    # and no more than are over before JobsNotTaken would speak of them.
+    jobs = { to = "worker", from = ["gateway", "worker"], lays_aside = ["worker"], backoff_s = [1, 60], attempts = 16 }
   }
 }
 
