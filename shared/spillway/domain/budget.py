@@ -160,11 +160,11 @@ class Purse:
 
     def holds(self, micros: int, kept: float) -> bool:
         """Whether a job may start of somebody from whom the last part `kept` of the day's money is kept."""
-        return self.stock >= micros and self.reach >= kept * self.cap
+        return self.stock >= micros and self.could_hold(micros, kept)
 
     def could_hold(self, micros: int, kept: float) -> bool:
         """Whether a larger grant would let it."""
-        return self.reach >= max(micros, kept * self.cap)
+        return self.reach - micros >= kept * self.cap
 
     def see(self, books: Books, name: str) -> None:
         """Look at the books."""

@@ -133,8 +133,10 @@ def test_last_money_is_kept_for_those_who_go_first() -> None:
     assert one.reach == 540_000
     one = purse(granted=960_000, spent=955_000)
     assert (one.holds(1_000, 0.05), one.holds(1_000, 0.02)) == (False, True)
-    assert one.could_hold(45_000, 0.02)
-    assert not one.could_hold(45_001, 0.02)
+    assert one.could_hold(25_000, 0.02)
+    assert not one.could_hold(25_001, 0.02), "a dear job must not take what is kept"
+    assert one.could_hold(45_000, 0.0)
+    assert not one.could_hold(45_001, 0.0)
 
 
 def test_what_was_spent_is_told_in_steps() -> None:
