@@ -191,6 +191,21 @@ async def test_silent_queue_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch,
     server.close()
 
 
+async def test_who_comes_after_one_that_waited_in_vain_waits_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers hand in jobs meanwhile, which a sweep tells of when the queue is back."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{silent.getsockname()[1]}")
+        queue = PubSubQueue("test", "jobs", timeout_s=1.5)
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(QueueUnavailable):
+                await queue.tell(LANE, "job-1")
+            took.append(time.monotonic() - began)
+        await queue.close()
+    assert took[1] < took[0] - 0.5
+
+
 @pytest.mark.parametrize("error", sorted({*GOOGLES, grpc.RpcError, OSError, TimeoutError}, key=str))
 def test_every_error_of_pubsub_is_translated(error: type[BaseException]) -> None:
     with pytest.raises(QueueUnavailable), pubsub_topics.translated("jobs"):

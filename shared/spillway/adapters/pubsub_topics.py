@@ -6,6 +6,7 @@ Google's client may repeat a publication whose reply was lost; whoever is told b
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,7 +19,10 @@ from google.pubsub_v1.types import PubsubMessage
 
 from spillway.errors import QueueUnavailable
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 3.0
+"""Whoever hands in a job waits for this, many clients for five seconds at most. A sweep says again what was lost."""
+AWAY_S, AWAY_TIMEOUT_S = 10.0, 0.5
+"""So long after a call that failed the next ones are given up sooner: not every caller has to wait for what is away."""
 
 
 class PubSubTopics:
@@ -27,15 +31,27 @@ class PubSubTopics:
     def __init__(self, project: str, *, timeout_s: float = TIMEOUT_S):
         self._project, self._timeout_s = project, timeout_s
         self._client: PublisherAsyncClient | None = None
+        self._away_until = float("-inf")
 
     async def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         """One message, which has gone out when this returns. Raises QueueUnavailable."""
         message = PubsubMessage(data=data, attributes=dict(attributes))
         path = f"projects/{self._project}/topics/{topic}"
-        with translated(path):
-            async with asyncio.timeout(self._timeout_s):
+        with translated(path), self._shorter_while_away() as limit_s:
+            async with asyncio.timeout(limit_s):
                 self._client = self._client or _connected()
-                await self._client.publish(topic=path, messages=[message], timeout=self._timeout_s)
+                await self._client.publish(topic=path, messages=[message], timeout=limit_s)
+
+    @contextmanager
+    def _shorter_while_away(self) -> Iterator[float]:
+        """The time limit of one call. Time and again one has all of it, as what is slow is not away."""
+        away = time.monotonic() < self._away_until
+        try:
+            yield min(self._timeout_s, AWAY_TIMEOUT_S) if away else self._timeout_s
+        except Exception:
+            if not away:
+                self._away_until = time.monotonic() + AWAY_S
+            raise
 
     async def close(self) -> None:
         """Close the channel, where there is one."""
