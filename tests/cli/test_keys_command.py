@@ -40,6 +40,11 @@ def test_a_key_is_shown_when_it_is_made_and_never_again(state: str) -> None:
         assert "whsec_" not in shown
 
 
+def test_a_name_is_shown_as_it_is(state: str) -> None:
+    run(state, "create", "--name", "[/b] gif [beta] :smile:")
+    assert "[/b] gif [beta] :smile:" in run(state, "list").stdout
+
+
 def test_what_programs_are_told_is_json(state: str) -> None:
     made = json.loads(run(state, "create", "--scope", "read", "--priority", "-1", "--json").stdout)
     assert made.pop("key").startswith(f"sw_{made['id']}_")

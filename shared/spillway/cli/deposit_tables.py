@@ -11,7 +11,8 @@ def print_deposits(report: Mapping[str, Any]) -> None:
     from rich.console import Console  # noqa: PLC0415 (only for people)
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
-    console = Console()
+    # Names are what strangers chose: nothing in them is a style.
+    console = Console(markup=False, emoji=False)
     deposits = Table("gateway", "deposit", "reserve", "paid in a week", "days left", "")
     for one in report["deposits"]:
         deposits.add_row(*_deposit(one))

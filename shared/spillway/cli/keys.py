@@ -221,7 +221,8 @@ def _print_keys(keys: list[Key]) -> None:
             key.id, key.name, shown["status"], " ".join(key.scopes), str(key.priority), _limits(key),
             " ".join(key.origins), key.used_on or "never",
         )  # fmt: skip
-    Console().print(table if keys else "There is no key yet: spillway keys create")
+    # Nothing in a name is a style.
+    Console(markup=False, emoji=False).print(table if keys else "There is no key yet: spillway keys create")
 
 
 def _limits(key: Key) -> str:

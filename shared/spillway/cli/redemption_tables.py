@@ -57,7 +57,8 @@ async def _print_table(reports: RedemptionReports, totals: RedemptionTotals, per
         sums.add(one)
         if len(newest) < SHOWN:
             newest.append(one)
-    console = Console()
+    # Names are what strangers chose: nothing in them is a style.
+    console = Console(markup=False, emoji=False)
     console.print(_groups(by, sums) if by else _redemptions(newest))
     total = sums.total
     console.print(
