@@ -1,35 +1,35 @@
-"""Whether a try gets a slot before the gateway gives it up, were the number of slots known."""
+"""Whether a try gets a slot before the gateway gives it up, from what is believed of slots and the ages of jobs."""
 
 import math
-from functools import lru_cache
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 
-MANY = 60
-"""Trials from which on the normal distribution is near enough to the binomial one."""
-LEAST_DEVIATION = 1e-9
+NEGLIGIBLE = 1e-4
+"""What is less probable makes no difference."""
+LEAST_VARIANCE, REGULAR = 0.01, 0.1
+"""Nothing is quite certain, and slots that bring more than one job to an end do so more regularly than coins fall."""
 
 
-@lru_cache(maxsize=4096)
-def admission(others: int, free_rate: float, size: int) -> tuple[float, ...]:
-    """For 0 … size-1 slots: the probability that a try beside `others` gets one before it is refused.
+def admission(belief: Sequence[float], ends: Sequence[float]) -> float:
+    """The probability that one more try gets a slot while the gateway keeps it.
 
-    With more slots than others it does at once; else `others + 1 - slots` of them have to come free. Each does so once
-    while a job lasts, not like a Poisson process: in a part of that time it does with a probability of this part.
+    `belief` is the probability of each number of slots, `ends` how many jobs each of the others, the oldest first, is
+    expected to bring to an end in that time. With more slots than others it has one at once. Else the oldest hold
+    them, and those behind are served first: with s slots `others + 1 - s` jobs have to end of those in the s slots.
+    Their number is taken to be normally distributed, with the variance of so many coins that are not alike.
     """
-    turns = max(1, math.ceil(free_rate))
-    part = free_rate / turns
-    return tuple(1.0 if slots > others else at_least(others + 1 - slots, slots * turns, part) for slots in range(size))
+    others = len(ends)
+    chance = sum(belief[others + 1 :])
+    means, squares = list(accumulate(ends)), list(accumulate(map(mul, ends, ends)))
+    for slots in range(min(others, len(belief) - 1), 0, -1):
+        if belief[slots] > NEGLIGIBLE:
+            mean = means[slots - 1]
+            variance = max(mean - squares[slots - 1], REGULAR * mean) + LEAST_VARIANCE
+            chance += belief[slots] * at_least(others + 1 - slots, mean, variance)
+    return chance
 
 
-@lru_cache(maxsize=4096)
-def at_least(count: int, trials: int, part: float) -> float:
-    """The probability that so many or more of the trials succeed, each with the probability `part`."""
-    if part >= 1.0 or count > trials:
-        return float(trials >= count)
-    if trials > MANY:
-        deviation = math.sqrt(trials * part * (1.0 - part)) + LEAST_DEVIATION
-        return 0.5 * math.erfc((count - 0.5 - trials * part) / (deviation * math.sqrt(2.0)))
-    term, below = (1.0 - part) ** trials, 0.0
-    for n in range(count):
-        below += term
-        term *= (trials - n) / (n + 1) * part / (1.0 - part)
-    return max(0.0, 1.0 - below)
+def at_least(count: int, mean: float, variance: float) -> float:
+    """The probability of so many or more, of a number with this mean and variance."""
+    return 0.5 * math.erfc((count - 0.5 - mean) / math.sqrt(2.0 * variance))

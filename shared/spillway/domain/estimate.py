@@ -2,6 +2,7 @@
 
 import math
 
+from spillway.domain.admission import admission
 from spillway.domain.controller import Ended
 from spillway.domain.health import Health
 from spillway.domain.open_tries import OpenTries, OpenTry
@@ -25,12 +26,7 @@ class Estimate:
         self._worked_s = self._worked_open_s = 0.0
         self._worked_off = 0
         self._apart_s = 0.0
-
-    @property
-    def free_rate(self) -> float:
-        """How often one slot comes free while the gateway keeps a try; in steps, as tables are kept by it."""
-        rate = self.refusals.window_s / self.jobs.alone_s
-        return float(1.1 ** round(math.log(rate) / math.log(1.1))) if rate > 0.02 else 0.0
+        self._now = 0.0
 
     @property
     def slow_s(self) -> float:
@@ -40,16 +36,24 @@ class Estimate:
     @property
     def up(self) -> bool:
         """Whether a try of a subnet that does nothing else is more likely served than not."""
-        return not self.health.ill and self.risk(0) <= 0.5
+        return not self.health.ill and self.slots.p[0] <= 0.5
 
     def risk(self, others: int) -> float:
         """The probability that a try beside so many others is refused."""
-        return 1.0 - self.slots.chance(others, self.free_rate)
+        return 1.0 - admission(self.slots.p, self._ends(others)) if others else self.slots.p[0]
+
+    def _ends(self, others: int) -> list[float]:
+        """How many jobs each of the others brings to an end while the gateway keeps a try, the oldest first."""
+        endings = self.jobs.endings(self.refusals.window_s)
+        now, tries = self._now, self._tries
+        ends = [endings.usual] * (tries.places - tries.connected) + endings.of(now - tried.began for tried in tries)
+        return ends[:others] if others <= len(ends) else ends + endings.of([0.0]) * (others - len(ends))
 
     # What happens.
 
     def advance(self, now: float, seconds: float) -> None:
         """Time goes by: what was known fades, and tries that are old enough are known to have their slots."""
+        self._now = now
         self.slots.advance(now)
         self.health.passed(seconds, self.jobs.mean_s)
         self._worked_s += seconds

@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from spillway.domain.endings import Endings
+
 REMEMBERED = 100
 FIRST_GUESS = {"image-to-video": (40.0, 58.0)}
 SHORT_JOB = (4.0, 6.5)
@@ -26,7 +28,15 @@ class JobPace:
         self.alone_s = self.mean_s
         """Without any wait inside the gateway."""
         self._latest: deque[float] = deque(maxlen=REMEMBERED)
+        self._ordered: list[float] = []
+        self._endings: Endings | None = None
         self._count = 0
+
+    def endings(self, within_s: float) -> Endings:
+        """How probably jobs of each age end in this time."""
+        if self._endings is None or abs(within_s - self._endings.within_s) > 0.05 * within_s:
+            self._endings = Endings(self._ordered, self.alone_s, within_s)
+        return self._endings
 
     @property
     def longest_s(self) -> float:
@@ -41,10 +51,12 @@ class JobPace:
         if alone:
             self.alone_s += 0.05 * (seconds - self.alone_s)
         if self._count % 5 == 0:
-            ordered = sorted(self._latest)
+            ordered = self._ordered = sorted(self._latest)
+            self._endings = None
             self.mean_s = sum(ordered) / len(ordered)
             self.p95_s = ordered[int(0.95 * len(ordered))]
-            self.alone_s = min(self.alone_s, self.mean_s)
+            # Ever less at a time: the mean goes up and down by chance, and its lowest is no job's.
+            self.alone_s += min(0.0, max(0.05, 5 / self._count) * (self.mean_s - self.alone_s))
 
 
 class RefusalPace:
@@ -98,7 +110,7 @@ class HostedPace:
     def next_s(self, now: float) -> float:
         """How long a job would take that starts now; 0 before anything is known."""
         self._cool(now)
-        return self.warm_s if self._idle or self._running else max(self.warm_s, self.cold_s)
+        return self.warm_s if self._idle and self.warm_s else max(self.warm_s, self.cold_s)
 
     def began(self, key: int, now: float) -> None:
         """A job starts."""

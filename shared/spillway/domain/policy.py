@@ -19,11 +19,11 @@ from spillway.domain.peers import VERSION, read_report
 from spillway.domain.waiting import WaitingLine
 from spillway.domain.waste import Prices, WasteBudget
 
-SURE, SURE_SHARED = 0.05, 0.2
-"""The risk of a refusal at which a try is as good as sure of its slot. Where several instances try, a slot that is
-free now is soon somebody else's: waiting until one is surer only gives it away."""
+SURE, SURELY_FULL, SURE_SHARED = 0.05, 0.005, 0.2
+"""The risk of a refusal that a try takes as a matter of course: where a slot may be free, where none is (it would wait
+at the gateway instead of here), and where several instances try and what is free now is soon somebody else's."""
 DARING, HOPE = 0.6, 0.3
-"""Risk for each token saved up, where the probability of more slots is at least `HOPE`; less in proportion."""
+"""Risk for each token saved up, where the probability of a free slot is at least `HOPE`; less in proportion."""
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
 SOON_S, LATER_S = 0.01, 1.0
 MOST_ROOM = 8
@@ -96,8 +96,8 @@ class SubnetPolicy:
             return 0
         for more in range(MOST_ROOM):
             risk = self.estimate.risk(self.open + more)
-            if risk > self._sure:
-                return more + (risk <= SURE + self._daring(self.open + more))
+            if risk > self._sure(self.open + more):
+                return more + (risk <= self._bearable(self.open + more))
         return MOST_ROOM
 
     def wake_at(self) -> float:
@@ -111,7 +111,7 @@ class SubnetPolicy:
     def arrive(self, key: int, now: float) -> Actions:
         """See Controller."""
         self._advance(now)
-        self.line.demand.came(self._at)
+        self.line.demand.came(self._at, self.estimate.jobs.mean_s)
         self._hedges = min(HEDGES, self._hedges + HEDGES_PER_REQUEST)
         actions = self._release()
         reason = None if self.line else self._gate()
@@ -187,24 +187,25 @@ class SubnetPolicy:
 
     # The gate.
 
-    @property
-    def _sure(self) -> float:
-        return SURE_SHARED if len(self.estimate.peers) else SURE
-
     def _gate(self) -> Reason | None:
         """Why a try may start now; None where it may not."""
         others, ill = self.open, self.estimate.health.ill
         if not ill:
             risk = self.estimate.risk(others)
-            if risk <= self._sure:
+            if risk <= self._sure(others):
                 return "room"
-            if self.up and risk <= SURE + self._daring(others):
+            if self.up and risk <= self._bearable(others):
                 return "explore"
         return "probe" if (ill or self.tries.silent()) and self.probing.due(self._at) else None
 
-    def _daring(self, others: int) -> float:
-        hope = min(1.0, self.estimate.slots.more_than(others) / HOPE)
-        return DARING * hope * max(0.0, self.waste.tokens - self.tries.risks())
+    def _sure(self, others: int) -> float:
+        return SURE_SHARED if len(self.estimate.peers) else max(SURELY_FULL, SURE * self._hope(others))
+
+    def _bearable(self, others: int) -> float:
+        return self._hope(others) * (SURE + DARING * max(0.0, self.waste.tokens - self.tries.risks()))
+
+    def _hope(self, others: int) -> float:
+        return min(1.0, self.estimate.slots.more_than(others) / HOPE)
 
     def _begin(self, key: int, reason: Reason) -> Action:
         self.estimate.begun()

@@ -49,17 +49,32 @@ def _best_queue(load: float, slots: int, second_price: float) -> int:
 
 
 class Demand:
-    """How many requests come a second, over the last half minute or so."""
+    """How many requests come a second: of late, and for long. Times count in jobs, as that is what who waits waits for.
 
-    OVER_S = 30.0
+    What is more than comes for long is taken to pass soon: those who then wait keep the slots busy when it does. So
+    in a burst the queue is as long as if demand were `PASSING` times the slots, and shorter where it is here to stay.
+    """
+
+    LATELY, LONG = 2.0, 50.0
+    PASSING = 1.15
 
     def __init__(self) -> None:
-        self._rate, self._at = 0.0, 0.0
+        self._lately = self._long = 0.0
+        self._at = -math.inf
 
-    def came(self, now: float) -> None:
-        """A request came."""
-        self._rate, self._at = self.rate(now) + 1.0 / self.OVER_S, now
+    def came(self, now: float, job_s: float) -> None:
+        """A request came; jobs take so long."""
+        self._fade(now, job_s)
+        self._lately += 1.0 / self.LATELY
+        self._long += 1.0 / self.LONG
 
-    def rate(self, now: float) -> float:
-        """Requests a second."""
-        return self._rate * math.exp(-max(0.0, now - self._at) / self.OVER_S)
+    def load(self, now: float, job_s: float, slots: float) -> float:
+        """What comes in the time of one job, and is likely to go on."""
+        self._fade(now, job_s)
+        return min(self._lately, max(self._long, self.PASSING * slots))
+
+    def _fade(self, now: float, job_s: float) -> None:
+        jobs = max(0.0, now - self._at) / job_s
+        self._at = max(now, self._at)
+        self._lately *= math.exp(-jobs / self.LATELY)
+        self._long *= math.exp(-jobs / self.LONG)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
 
-from spillway.domain.admission import admission
-
 SMALLEST, LARGEST, MORE = 24, 512, 16
 OFFSET, POWER = 4.0, 1.5
 NONE = 0.15
@@ -23,8 +21,9 @@ MEMORY_S = 1800.0
 REMEMBER_S = 1.0
 FRESH = 0.2
 """The part of a jump that goes to any number rather than to one that was seen before."""
-FORGET = 0.01
-"""How much the ways to change are evened out at each observation, so that none is ever ruled out."""
+FORGET, FORGET_S = 0.01, 600.0
+"""How much the ways to change are evened out, so that none is ever ruled out: at each observation at most, and the
+seconds in which they are forgotten where observations are dense."""
 SIGN_OF_LIFE = 0.02
 CALM, LIVELY = 0.1, 1.5
 TINY = 1e-300
@@ -32,6 +31,9 @@ KNOWN = 1e-3
 SUREST = 30.0
 MOMENT_S = 0.05
 """Time shorter than this is not worth reckoning with."""
+NOTABLE = 0.05
+"""A change that is less probable than this is reckoned later, together with what follows: a calm network's belief need
+not be moved at each event."""
 SILENCE = 12.0
 """How much one silence tells at most, as the logarithm of a ratio: tries that hang may say nothing of slots."""
 
@@ -45,8 +47,13 @@ class Drift:
     step: float
     jump: float
 
+    @property
+    def rate(self) -> float:
+        """Of any change."""
+        return self.step + self.jump
 
-DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.3, 1 / 60), Drift(0.3, 1 / 6))
+
+DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.05, 1 / 40), Drift(0.6, 1 / 20))
 """Calm, lively, wild, and so restless that what was seen a few seconds ago hardly counts."""
 
 
@@ -54,11 +61,12 @@ class SlotBelief:
     """Probabilities of 0, 1, 2 … slots (`p`), at the time of the last `advance`."""
 
     def __init__(self) -> None:
-        self._at = self._remembered_at = -math.inf
+        self._at = self._remembered_at = self._learned_at = -math.inf
         self._seen = _prior(SMALLEST)
         self._targets = _targets(self._seen)
         self.weights = [1 / len(DRIFTS)] * len(DRIFTS)
         self._each = [_prior(SMALLEST) for _ in DRIFTS]
+        self._moved_at = [-math.inf for _ in DRIFTS]
         self.p = _prior(SMALLEST)
 
     @property
@@ -78,23 +86,18 @@ class SlotBelief:
         """The probability that there are more slots."""
         return sum(self.p[slots + 1 :])
 
-    def chance(self, others: int, free_rate: float) -> float:
-        """The probability that a try beside `others` gets a slot.
-
-        `free_rate` is how often a slot comes free while the gateway keeps a try before it refuses it.
-        """
-        if others >= len(self.p):
-            return 0.0
-        return float(sum(map(mul, self.p, admission(others, free_rate, len(self.p)))))
-
     def advance(self, now: float) -> None:
         """Time passes: what was known fades. A clock that stands still or goes back changes nothing."""
-        seconds = now - self._at
-        if seconds < MOMENT_S:
+        if now - self._at < MOMENT_S:
             return
+        if self._at == -math.inf:
+            self._moved_at = [now] * len(DRIFTS)
         self._at = now
-        if seconds < math.inf:
-            self._each = [_moved(p, drift, seconds, self._targets) for p, drift in zip(self._each, DRIFTS, strict=True)]
+        due = [place for place, drift in enumerate(DRIFTS) if (now - self._moved_at[place]) * drift.rate >= NOTABLE]
+        for place in due:
+            seconds, self._moved_at[place] = now - self._moved_at[place], now
+            self._each[place] = _moved(self._each[place], DRIFTS[place], seconds, self._targets)
+        if due:
             self._mix()
 
     def refused(self, older: int, spurious: float) -> float:
@@ -162,8 +165,10 @@ class SlotBelief:
                 self._each[place] = [one / total for one in raw]
         whole = sum(map(mul, self.weights, totals))
         if whole > TINY:
-            even = FORGET / len(totals)
-            self.weights = [even + (1 - FORGET) * w * t / whole for w, t in zip(self.weights, totals, strict=True)]
+            part = min(FORGET, max(0.0, self._at - self._learned_at) / FORGET_S)
+            self._learned_at = self._at
+            even = part / len(totals)
+            self.weights = [even + (1 - part) * w * t / whole for w, t in zip(self.weights, totals, strict=True)]
         self._mix()
         self._remember()
 

@@ -12,6 +12,8 @@ from spillway.domain.waste import Prices
 WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.6, 0.3, 40.0, 1.5
 """The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
 than expected a request waits on."""
+MANY = 3.0
+"""How many wait where seconds have no price, times the root of the slots: that far their number goes up and down."""
 FIRST_FREE, FIRST_FREE_SHARED = 0.55, 1.0
 """The part of a job's time, over the slots, until the first of them comes free: half of it, as the running jobs are of
 all ages, and a little more as they differ. Each one after that takes a whole part. Other instances take theirs, too."""
@@ -71,9 +73,13 @@ class WaitingLine:
         return wait_s * (1.0 + 3.0 * self.pressure)
 
     def _most(self, slots: float, now: float) -> float:
-        if not self._prices.per_second or self.pressure:
-            return 3.0 * math.sqrt(slots) * (1.0 + 3.0 * self.pressure)
+        many = MANY * math.sqrt(slots)
+        worthwhile = self._worthwhile(slots, now) if self._prices.per_second else many
+        return max(worthwhile, many) * (1.0 + 3.0 * self.pressure) if self.pressure else worthwhile
+
+    def _worthwhile(self, slots: float, now: float) -> int:
         job_s = self._estimate.jobs.mean_s
         slower_s = (self.hosted_jobs.next_s(now) or job_s) - job_s
         gain_usd = max(1e-9, self._prices.per_job + self._prices.per_second * slower_s)
-        return worthwhile_queue(self.demand.rate(now) * job_s, slots, self._prices.per_second * job_s / gain_usd)
+        load = self.demand.load(now, job_s, slots)
+        return worthwhile_queue(load, slots, self._prices.per_second * job_s / gain_usd)

@@ -1,6 +1,7 @@
 """What instances hear from each other."""
 
 import math
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -160,7 +161,8 @@ def test_who_listens_comes_nearer_to_the_others_and_never_past_them() -> None:
     for second in range(60):
         policy.merge({"a": {**others, "at": NOW + second}}, NOW + second)
         limits.append(policy.limit)
-    assert limits == sorted(limits)
+    # What fades is reckoned now and then, so a belief that has arrived there still trembles.
+    assert all(after > before - 0.05 for before, after in pairwise(limits))
     assert before < limits[10] < limits[-1] <= 20.0
 
 

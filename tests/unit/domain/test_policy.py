@@ -215,7 +215,7 @@ def test_risks_under_way_are_never_more_than_what_is_saved_up(flow: list[tuple[f
     for key, (gap_s, luck) in enumerate(flow):
         now += gap_s
         policy.tick(now)
-        risk = 1.0 - policy.estimate.slots.chance(policy.open, policy.estimate.free_rate)
+        risk = policy.estimate.risk(policy.open)
         if any(action.reason == "explore" for action in policy.arrive(key, now)):
             held = {key: tried for key, tried in policy.tries._by_key.items() if key in risky and not tried.admitted}
             pending = sum(risky[key] for key in held)

@@ -31,17 +31,27 @@ def test_nobody_waits_who_gains_less_than_he_loses() -> None:
     assert worthwhile_queue(18.0, 9, 100.0) == 0
 
 
-def test_demand_is_the_last_half_minutes_rate() -> None:
+def test_demand_that_lasts_is_what_comes_in_the_time_of_a_job() -> None:
     demand = Demand()
-    for second in range(300):
-        demand.came(second / 2)
-    assert demand.rate(150.0) == pytest.approx(2.0, rel=0.05)
-    assert demand.rate(240.0) == pytest.approx(2.0 * math.exp(-3), rel=0.05)
+    for second in range(6000):
+        demand.came(second / 2, 4.0)
+    assert demand.load(3000.0, 4.0, 4.0) == pytest.approx(8.0, rel=0.1)
+    assert demand.load(3008.0, 4.0, 4.0) == pytest.approx(8.0 * math.exp(-1), rel=0.1)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.floats(-1e6, 1e6))
-def test_demand_is_never_negative_nor_more_than_what_came(times: list[float], now: float) -> None:
+def test_a_burst_is_taken_to_pass() -> None:
+    demand = Demand()
+    for second in range(600):
+        demand.came(second / 2, 4.0)
+    for place in range(80):
+        demand.came(300.0 + place / 8, 4.0)
+    assert demand.load(310.0, 4.0, 20.0) == pytest.approx(Demand.PASSING * 20.0)
+    assert demand.load(310.0, 4.0, 100.0) == pytest.approx(25.0, abs=3.0)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.floats(-1e6, 1e6), st.floats(0.001, 1e4))
+def test_demand_is_never_negative_nor_more_than_what_came(times: list[float], now: float, job_s: float) -> None:
     demand = Demand()
     for at in times:
-        demand.came(at)
-    assert 0.0 <= demand.rate(now) <= len(times) / Demand.OVER_S + 1e-9
+        demand.came(at, job_s)
+    assert 0.0 <= demand.load(now, job_s, 9.0) <= len(times) / Demand.LATELY + 1e-9

@@ -51,7 +51,7 @@ def test_a_belief_stays_a_belief_whatever_is_told(events: list[tuple[object, ...
         assert math.fsum(belief.weights) == pytest.approx(1.0)
         assert len(belief.p) <= LARGEST + MORE
         assert 0 <= belief.median() < len(belief.p)
-        assert 0.0 <= belief.chance(3, 0.5) <= 1.0 + 1e-9
+        assert 0.0 <= belief.more_than(3) <= 1.0 + 1e-9
 
 
 @pytest.mark.parametrize("slots", [1, 3, 9, 40, 150])
@@ -59,17 +59,10 @@ def test_the_number_is_found(slots: int) -> None:
     assert settled(slots).mean() == pytest.approx(slots, abs=0.5 + 0.02 * slots)
 
 
-def test_a_try_is_sure_below_the_number_and_hopeless_above() -> None:
+def test_a_slot_is_sure_below_the_number_and_hopeless_above() -> None:
     belief = settled(9)
-    assert belief.chance(7, 0.0) > 0.95
-    assert belief.chance(9, 0.0) < 0.05
-
-
-def test_the_gateways_own_queue_gives_a_chance_beyond_the_number() -> None:
-    belief = settled(9)
-    chances = [belief.chance(9, rate) for rate in (0.0, 0.1, 0.5, 2.0)]
-    assert chances == sorted(chances)
-    assert chances[-1] > 0.95
+    assert belief.more_than(7) > 0.95
+    assert belief.more_than(9) < 0.05
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
