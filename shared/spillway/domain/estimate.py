@@ -1,17 +1,26 @@
 """What is believed of the subnet, learned from what becomes of tries: slots, paces, health. It decides nothing."""
 
 import math
+from collections.abc import Callable, Sequence
+from operator import mul
 
 from spillway.domain.admission import admission
 from spillway.domain.controller import Ended
+from spillway.domain.crowd import crowded, in_steps
 from spillway.domain.health import Health
 from spillway.domain.open_tries import OpenTries, OpenTry
 from spillway.domain.pace import JobPace, RefusalPace, first_guess
 from spillway.domain.peers import Peers, Report, leaning
 from spillway.domain.slots import MOMENT_S, SlotBelief
 
-SLIP, SLIP_SHARED = 0.1, 0.6
+SLIP, UNLIKELY = 0.1, 0.02
+"""The least probability that a try gets a slot where the tries that are known leave none: alone, because one more came
+free unseen; among other instances, because theirs are known as a mean only."""
+FREE_STEP, LEAST_RATE = 1.1, 0.02
+"""How often a slot comes free while the gateway keeps a try is taken in steps, as tables are kept by it."""
 SPURIOUS, UNREACHABLE = 0.01, 0.1
+LOAD_OVER = 60.0
+"""Over how many jobs' time tries are counted."""
 EARLIER = 0.8
 """How much of what an earlier instance had learned is taken over."""
 
@@ -26,6 +35,8 @@ class Estimate:
         self._worked_s = self._worked_open_s = 0.0
         self._worked_off = 0
         self._apart_s = 0.0
+        self.load = 0.0
+        """How many tries begin here while a job lasts."""
         self._now = 0.0
 
     @property
@@ -40,7 +51,24 @@ class Estimate:
 
     def risk(self, others: int) -> float:
         """The probability that a try beside so many others is refused."""
+        if crowd := self.crowd:
+            return 1.0 - float(sum(map(mul, self.slots.p, self._chances(others, crowd))))
         return 1.0 - admission(self.slots.p, self._ends(others)) if others else self.slots.p[0]
+
+    @property
+    def crowd(self) -> float:
+        """How many tries other instances begin while a job lasts; 0 where there are none."""
+        return in_steps(self.peers.load) if len(self.peers) else 0.0
+
+    def displaced(self, others: int) -> float:
+        """How many other tries are refused, here or elsewhere, for one more that holds a slot."""
+        return (self.load + self.peers.load) * (self.risk(others + 1) - self.risk(others))
+
+    def _chances(self, others: int, crowd: float) -> Sequence[float]:
+        """The chance of a try among other instances', with 0, 1, 2 … slots."""
+        rate = self.refusals.window_s / self.jobs.alone_s
+        free_rate = float(FREE_STEP ** round(math.log(rate) / math.log(FREE_STEP))) if rate > LEAST_RATE else 0.0
+        return crowded(others, crowd, free_rate, len(self.slots.p))
 
     def _ends(self, others: int) -> list[float]:
         """How many jobs each of the others brings to an end while the gateway keeps a try, the oldest first."""
@@ -56,6 +84,7 @@ class Estimate:
         self._now = now
         self.slots.advance(now)
         self.health.passed(seconds, self.jobs.mean_s)
+        self.load *= math.exp(-seconds / (LOAD_OVER * self.jobs.alone_s))
         self._worked_s += seconds
         self._worked_open_s += seconds * self._tries.connected
         self._tries.passed(now)
@@ -79,6 +108,7 @@ class Estimate:
     def begun(self) -> None:
         """A try starts: until now, as many were open as before."""
         self._work(served=False)
+        self.load += 1.0 / LOAD_OVER
 
     def ended(self, tried: OpenTry, how: Ended, now: float) -> float:
         """A try ended that is no longer among the open ones; gives how much of it was want of a slot, 0 to 1."""
@@ -107,28 +137,43 @@ class Estimate:
     def _admitted(self, tried: OpenTry) -> None:
         tried.admitted = True
         self.refusals.kept()
-        slip = max(SLIP_SHARED if len(self.peers) else SLIP, min(0.5, 1.0 - self.health.rate))
+        if tried.crowd:
+            self._in_a_crowd(tried, lambda chance: max(UNLIKELY, chance))
+            return
+        slip = max(SLIP, min(0.5, 1.0 - self.health.rate))
         self.slots.admitted(tried.others, self._tries.freed - tried.freed_before, slip)
+
+    def _in_a_crowd(self, tried: OpenTry, likelihood: Callable[[float], float]) -> float:
+        """What became of a try among other instances', of which `likelihood` gives the probability by its chance."""
+        self.slots.make_room(tried.others + round(tried.crowd) + 1)
+        chances = list(self._chances(tried.others, tried.crowd))
+        return self.slots.in_a_crowd(chances, [likelihood(chance) for chance in chances])
 
     def _work(self, *, served: bool) -> None:
         """How fast jobs are worked off tells of slots; where events are dense, several are looked at together."""
         self._worked_off += served
         if self._worked_s < MOMENT_S:
             return
-        open_tries = round(self._worked_open_s / self._worked_s)
-        self.slots.worked(open_tries, self._worked_s / self.jobs.alone_s, served=self._worked_off)
+        # Among other instances' tries it is theirs, too, that slow these down.
+        if not len(self.peers):
+            open_tries = round(self._worked_open_s / self._worked_s)
+            self.slots.worked(open_tries, self._worked_s / self.jobs.alone_s, served=self._worked_off)
         self._worked_s, self._worked_open_s, self._worked_off = 0.0, 0.0, 0
 
     def _served(self, tried: OpenTry, now: float) -> None:
         if not tried.admitted:
             self._admitted(tried)
         self.slots.alive()
-        self.jobs.served(now - tried.began, alone=tried.others < self.slots.mean() - 1.5)
+        self.jobs.served(now - tried.began, alone=tried.others + tried.crowd < self.slots.mean() - 1.5)
         if not tried.beaten:
             self.health.good()
 
     def _refused(self, tried: OpenTry, now: float) -> float:
         quick = self.refusals.refused(now - tried.began)
+        if tried.crowd:
+            other_cause = self.refusals.odd if quick else SPURIOUS
+            risk = self._in_a_crowd(tried, lambda chance: 1.0 - (1.0 - other_cause) * chance)
+            return risk / (risk + other_cause * (1.0 - risk))
         if not quick:
             return self.slots.refused(self._tries.older(tried), SPURIOUS)
         # A gateway that is known to keep a try for a while refuses at once for want of any slot, or for no good reason.

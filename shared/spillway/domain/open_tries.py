@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class OpenTry:
-    """A try whose connection is open: how many were open beside it when it began, and the risk that was taken."""
+    """A try whose connection is open: how many were open beside it when it began, and the risk that was taken.
+
+    `crowd` is how many tries other instances began while a job lasts; 0 where there were none.
+    """
 
     began: float
     others: int
@@ -16,6 +19,7 @@ class OpenTry:
     freed_before: int = 0
     admitted: bool = False
     beaten: bool = False
+    crowd: float = 0.0
 
 
 class OpenTries:
@@ -44,9 +48,9 @@ class OpenTries:
         """How many slots are held or sought."""
         return len(self._by_key) + len(self._ghosts)
 
-    def begin(self, key: int, now: float, risk: float) -> None:
+    def begin(self, key: int, now: float, risk: float, crowd: float = 0.0) -> None:
         """A try starts."""
-        self._by_key[key] = OpenTry(now, self.places, risk, self.freed)
+        self._by_key[key] = OpenTry(now, self.places, risk, self.freed, crowd=crowd)
         self._unproven.append(key)
 
     def end(self, key: int) -> OpenTry:

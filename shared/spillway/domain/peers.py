@@ -13,14 +13,15 @@ MOST_SLOTS = 4096
 
 @dataclass(frozen=True, slots=True, order=True)
 class Report:
-    """What one instance knew: when, the probability of each number of slots, its jobs' mean and 95 % quantile, and
-    how long the gateway keeps a try. The newest is the greatest.
+    """What one instance knew: when, the probability of each number of slots, its jobs' mean and 95 % quantile, how
+    long the gateway keeps a try, and its load: how many tries it begins while a job lasts. The newest is the greatest.
     """
 
     at: float
     slots: tuple[float, ...]
     job_s: tuple[float, float]
     refusal_s: float
+    load: float = 0.0
 
 
 def read_report(raw: Any) -> Report | None:
@@ -30,7 +31,12 @@ def read_report(raw: Any) -> Report | None:
             return None
         mean_s, p95_s = raw["job_s"]
         report = Report(
-            float(raw["at"]), tuple(map(float, raw["slots"])), (float(mean_s), float(p95_s)), float(raw["refusal_s"])
+            at=float(raw["at"]),
+            slots=tuple(map(float, raw["slots"])),
+            job_s=(float(mean_s), float(p95_s)),
+            refusal_s=float(raw["refusal_s"]),
+            # Earlier revisions don't tell it.
+            load=float(raw["load"]) if "load" in raw else 0.0,
         )
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
@@ -38,7 +44,7 @@ def read_report(raw: Any) -> Report | None:
 
 
 def _makes_sense(report: Report) -> bool:
-    numbers = (report.refusal_s, *report.job_s, *report.slots)
+    numbers = (report.refusal_s, report.load, *report.job_s, *report.slots)
     finite = math.isfinite(report.at) and all(0.0 <= number < math.inf for number in numbers)
     return finite and 0.5 < sum(report.slots) < 2.0
 
@@ -50,6 +56,8 @@ class Peers:
         self._reports: dict[str, Report] = {}
         self._mean: Sequence[float] = ()
         self._until = -math.inf
+        self.load = 0.0
+        """How many tries they begin together while a job lasts."""
 
     def __len__(self) -> int:
         return len(self._reports)
@@ -65,6 +73,7 @@ class Peers:
     def _forget(self, now: float) -> None:
         self._reports = {name: report for name, report in self._reports.items() if now - report.at < FRESH_S}
         self._until = min((report.at for report in self._reports.values()), default=math.inf) + FRESH_S
+        self.load = math.fsum(report.load for report in self._reports.values())
         self._mean = _mean([self._reports[name].slots for name in sorted(self._reports)])
 
     def belief(self, now: float) -> Sequence[float]:

@@ -19,9 +19,9 @@ from spillway.domain.peers import VERSION, read_report
 from spillway.domain.waiting import WaitingLine
 from spillway.domain.waste import Prices, WasteBudget
 
-SURE, SURELY_FULL, SURE_SHARED = 0.05, 0.005, 0.2
-"""The risk of a refusal that a try takes as a matter of course: where a slot may be free, where none is (it would wait
-at the gateway instead of here), and where several instances try and what is free now is soon somebody else's."""
+SURE, SURELY_FULL = 0.05, 0.005
+"""The risk of a refusal that a try takes as a matter of course: where a slot may be free, and where none is (it would
+wait at the gateway instead of here)."""
 DARING, HOPE = 0.6, 0.3
 """Risk for each token saved up, where the probability of a free slot is at least `HOPE`; less in proportion."""
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
@@ -29,7 +29,7 @@ SOON_S, LATER_S = 0.01, 1.0
 MOST_ROOM = 8
 """No request begins more tries at once."""
 PROBES_EVERY_S = 20.0
-"""At the least one risky try is paid for in this time, or five jobs'."""
+"""At the least one risky try of all instances is paid for in this time, or five jobs'."""
 
 
 class SubnetPolicy:
@@ -183,7 +183,8 @@ class SubnetPolicy:
         seconds = max(0.0, now - self._at) if self._at > -math.inf else 0.0
         self._at = max(now, self._at)
         self.estimate.advance(self._at, seconds)
-        self.waste.passed(seconds, max(PROBES_EVERY_S, 5 * self.estimate.jobs.mean_s))
+        every_s = max(PROBES_EVERY_S, 5 * self.estimate.jobs.mean_s)
+        self.waste.passed(seconds, every_s * (1 + len(self.estimate.peers)))
 
     # The gate.
 
@@ -199,17 +200,20 @@ class SubnetPolicy:
         return "probe" if (ill or self.tries.silent()) and self.probing.due(self._at) else None
 
     def _sure(self, others: int) -> float:
-        return SURE_SHARED if len(self.estimate.peers) else max(SURELY_FULL, SURE * self._hope(others))
+        if len(self.estimate.peers):
+            return max(SURE, self.waste.bearable(self.estimate.displaced(others)))
+        return max(SURELY_FULL, SURE * self._hope(others))
 
     def _bearable(self, others: int) -> float:
         return self._hope(others) * (SURE + DARING * max(0.0, self.waste.tokens - self.tries.risks()))
 
     def _hope(self, others: int) -> float:
-        return min(1.0, self.estimate.slots.more_than(others) / HOPE)
+        return min(1.0, self.estimate.slots.more_than(others + round(self.estimate.crowd)) / HOPE)
 
     def _begin(self, key: int, reason: Reason) -> Action:
         self.estimate.begun()
-        self.tries.begin(key, self._at, 0.0 if reason == "probe" else self.estimate.risk(self.open))
+        risk = 0.0 if reason == "probe" else self.estimate.risk(self.open)
+        self.tries.begin(key, self._at, risk, self.estimate.crowd)
         if reason == "probe":
             self.probing.key = key
         return Action(key, "subnet", reason)
@@ -236,6 +240,7 @@ class SubnetPolicy:
             "slots": [round(p, 5) for p in self.estimate.slots.p],
             "job_s": [round(jobs.mean_s, 3), round(jobs.p95_s, 3)],
             "refusal_s": round(self.estimate.refusals.window_s, 3),
+            "load": round(self.estimate.load, 3),
             "up": self.up,
         }
 

@@ -56,6 +56,9 @@ class Drift:
 DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.05, 1 / 40), Drift(0.6, 1 / 20))
 """Calm, lively, wild, and so restless that what was seen a few seconds ago hardly counts."""
 
+IN_A_CROWD = (0.85, 0.15, 0.0, 0.0)
+"""How likely each of them is taken to be where several instances try."""
+
 
 class SlotBelief:
     """Probabilities of 0, 1, 2 … slots (`p`), at the time of the last `advance`."""
@@ -114,18 +117,31 @@ class SlotBelief:
 
         `slip` is how probable it is that one more slot came free unseen.
         """
-        self._make_room(others + 1)
+        self.make_room(others + 1)
         least = others + 1 - freed
         if self._surely(least):
             return
         self._learn([slip ** (least - slots) if slots < least else 1.0 for slots in range(len(self.p))])
+
+    def in_a_crowd(self, chances: Probabilities, likelihood: Probabilities) -> float:
+        """It is known what became of a try while other instances tried as well; gives the risk that it ran.
+
+        `chances` are those to get a slot with 0, 1, 2 … slots, `likelihood` how probable with each of them was what
+        became of it. Several refusals in a row are one crowd rather than a restless subnet: how lively it is is not
+        learned.
+        """
+        risk = max(0.0, 1.0 - float(sum(map(mul, self.p, chances))))
+        self._learn(likelihood)
+        self.weights = list(IN_A_CROWD)
+        self._mix()
+        return risk
 
     def worked(self, open_tries: int, jobs: float, *, served: int) -> None:
         """Tries were open for the time of so many `jobs`, in which some of them were served.
 
         Of a Poisson process whose rate is the number of tries that can be worked on at a time.
         """
-        self._make_room(open_tries)
+        self.make_room(open_tries)
         if not self._surely(open_tries):
             jobs = min(jobs, SILENCE / open_tries)
             likelihood = [math.exp(missing * jobs) for missing in range(open_tries, 0, -1)]
@@ -147,7 +163,7 @@ class SlotBelief:
 
     def expect(self, slots: int) -> None:
         """Somebody who should know tells a number: half of the belief moves around it."""
-        self._make_room(slots)
+        self.make_room(slots)
         told = min(slots, len(self.p) - 1)
         self.lean([0.6 ** abs(told - other) for other in range(len(self.p))], 0.5)
 
@@ -187,7 +203,8 @@ class SlotBelief:
         a, b, c, d = self.weights
         self.p = [a * w + b * x + c * y + d * z for w, x, y, z in zip(calm, lively, wild, restless, strict=True)]
 
-    def _make_room(self, slots: int) -> None:
+    def make_room(self, slots: int) -> None:
+        """See to it that so many slots, and some more, have a probability."""
         self._grow(1.5 * slots + 8)
 
     def _grow(self, least: float) -> None:

@@ -61,7 +61,8 @@ class WaitingLine:
         """Whether one more request may wait, as things are."""
         if not self._estimate.up:
             return False
-        slots = max(0.5, min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5))
+        slots = min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5)
+        slots = max(0.5, slots / (1 + len(self._estimate.peers)))
         first = FIRST_FREE_SHARED if len(self._estimate.peers) else FIRST_FREE
         in_time = (len(self) + first) * self._estimate.jobs.mean_s / slots <= self._longest_s(now)
         return in_time and len(self) < self._most(slots, now)

@@ -7,6 +7,9 @@ SPEND = 0.02
 MOST, UNPRICED, LEAST = 0.3, 0.07, 0.01
 """Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
 what the subnet can carry."""
+BEARABLE, OFFENCE = 0.26, 8.0
+"""Where several instances try: the risk that is borne for a slot that nobody else wants, and how many times its cost a
+refused try weighs where that would allow more."""
 SAVED_UP = 5.0
 REFUSAL_S = 2.0
 
@@ -22,8 +25,12 @@ class Prices:
     @property
     def refused_per_success(self) -> float:
         """The refused tries that are worth it for each success."""
-        refusal_usd = self.per_try + REFUSAL_S * self.per_second
-        return max(LEAST, min(MOST, SPEND * self.per_job / refusal_usd)) if refusal_usd > 0 else UNPRICED
+        return max(LEAST, min(MOST, SPEND * self.per_job / self.refusal_usd)) if self.refusal_usd > 0 else UNPRICED
+
+    @property
+    def refusal_usd(self) -> float:
+        """What a refused try costs, the user's time included."""
+        return self.per_try + REFUSAL_S * self.per_second
 
     @property
     def longest_wait_s(self) -> float:
@@ -35,8 +42,19 @@ class WasteBudget:
     """A bucket of tokens, one for each refused try; successes fill it, and time does up to one."""
 
     def __init__(self, prices: Prices) -> None:
-        self._part = prices.refused_per_success
+        self._prices, self._part = prices, prices.refused_per_success
         self.tokens = SAVED_UP
+
+    def bearable(self, displaced: float) -> float:
+        """The risk that a try may take beside other instances', where so many others are refused for a slot it gets.
+
+        Only the part of a slot that others would have left is a gain. Where what it saves is so much more than a
+        refusal costs that more risk pays, as much is borne as makes the two equal.
+        """
+        left = 1.0 - min(1.0, max(0.0, displaced))
+        refusal_usd = OFFENCE * self._prices.refusal_usd
+        gain_usd = left * (refusal_usd + self._prices.per_job)
+        return max(BEARABLE * left, 1.0 - refusal_usd / gain_usd if refusal_usd and gain_usd else 0.0)
 
     def passed(self, seconds: float, refill_s: float) -> None:
         """Time goes by: one try in `refill_s` is always paid for, or a limit that is too low would stay so."""

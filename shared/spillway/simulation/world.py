@@ -4,6 +4,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from spillway.domain.controller import Action, Controller, Ended
 from spillway.domain.deadlines import WAIT_PART, share
@@ -224,7 +225,7 @@ class World:
                 slots=self.subnet.slots,
                 in_flight=self.subnet.busy,
                 waiting=sum(controller.waiting for controller in controllers),
-                limit=sum(controller.limit for controller in controllers),
+                limit=fmean(controller.limit for controller in controllers),
                 subnet=tally.subnet,
                 fallback=tally.fallback,
                 failed=tally.failed,

@@ -1,10 +1,19 @@
 """What becomes of tries makes an estimate; it decides nothing."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
 from spillway.domain.controller import Ended
 from spillway.domain.estimate import Estimate
 from spillway.domain.open_tries import OpenTries
+
+
+def told(at: float, load: float) -> dict[str, Any]:
+    """What seven others together might say."""
+    slots = [0.0] * 9 + [1.0]
+    return {"version": 1, "at": at, "slots": slots, "job_s": [4.0, 6.5], "refusal_s": 2.0, "load": load}
 
 
 class Subnet:
@@ -20,7 +29,7 @@ class Subnet:
         """A try starts now."""
         self._keys += 1
         self.estimate.begun()
-        self.tries.begin(self._keys, self.now, 0.0)
+        self.tries.begin(self._keys, self.now, 0.0, self.estimate.crowd)
         return self._keys
 
     def pass_by(self, seconds: float) -> None:
@@ -109,3 +118,46 @@ def test_a_job_that_nobody_listens_to_holds_its_slot_for_as_long_as_jobs_take() 
     assert subnet.tries.places == 1
     subnet.pass_by(3.1)
     assert subnet.tries.places == 0
+
+
+def test_beside_a_crowd_one_more_of_ones_own_makes_little_difference() -> None:
+    subnet = Subnet()
+    subnet.estimate.slots.lean([*[0.0] * 9, 1.0], 1.0)
+    alone = [subnet.estimate.risk(others) for others in range(20)]
+    subnet.estimate.peers.take({"others": told(0.0, 8.0)}, 0.0)
+    crowded = [subnet.estimate.risk(others) for others in range(20)]
+    assert crowded == sorted(crowded)
+    assert max(b - a for a, b in pairwise(crowded)) < 0.1 < max(b - a for a, b in pairwise(alone))
+
+
+def fallen(load: float) -> float:
+    """By how many slots the estimate falls at a single refusal beside so many tries of others."""
+    subnet = Subnet()
+    subnet.estimate.peers.take({"others": told(0.0, load)}, 0.0)
+    before = subnet.estimate.slots.mean()
+    key = subnet.begin()
+    subnet.pass_by(0.5)
+    subnet.pass_by(1.5)
+    subnet.end(key, Ended.REFUSED)
+    return before - subnet.estimate.slots.mean()
+
+
+def test_refusal_in_a_crowd_may_be_the_others_doing() -> None:
+    assert fallen(0.1) - 1.0 > fallen(8.0) > 0.0
+
+
+def test_load_is_how_many_tries_begin_while_a_job_lasts() -> None:
+    subnet = Subnet()
+    for _ in range(400):
+        subnet.end(subnet.begin(), Ended.CANCELED)
+        subnet.pass_by(2.0)
+    assert subnet.estimate.load == pytest.approx(2.0, rel=0.05)
+
+
+def test_slot_that_nobody_else_seeks_displaces_nobody() -> None:
+    subnet = Subnet()
+    subnet.estimate.slots.lean([*[0.0] * 9, 1.0], 1.0)
+    subnet.estimate.peers.take({"others": told(0.0, 0.0)}, 0.0)
+    assert subnet.estimate.displaced(0) == pytest.approx(0.0, abs=1e-6)
+    subnet.estimate.peers.take({"others": told(1.0, 9.0)}, 1.0)
+    assert 0.2 < subnet.estimate.displaced(0) < 1.0

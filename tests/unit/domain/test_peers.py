@@ -31,7 +31,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s"])
+FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s", "load"])
 
 
 def heard(messages: list[tuple[str, dict[str, Any]]]) -> Peers:
@@ -82,6 +82,20 @@ def test_the_dead_are_forgotten() -> None:
     assert list(peers.belief(NOW + 10)) == [0.0, 1.0]
     assert not peers.belief(NOW + FRESH_S)
     assert len(peers) == 0
+
+
+@given(st.lists(st.tuples(NAMES, st.floats(0, 50)), min_size=1, max_size=8), st.randoms())
+def test_load_of_others_is_the_sum_of_the_latest_that_each_told(told: list[tuple[str, float]], chance: Random) -> None:
+    messages = [(name, said(NOW - 9 + place, load=load)) for place, (name, load) in enumerate(told)]
+    latest = dict(told)
+    assert heard(chance.sample(messages, len(messages)) * 2).load == pytest.approx(math.fsum(latest.values()))
+
+
+def test_load_of_the_dead_and_of_those_who_never_told_one_is_none() -> None:
+    peers = heard([("a", said(NOW - 20, load=2.0)), ("b", said(NOW, load=3.0)), ("earlier revision", said(NOW))])
+    assert peers.load == 5.0
+    peers.belief(NOW + 15)
+    assert (peers.load, len(peers)) == (3.0, 2)
 
 
 def test_what_is_too_old_already_or_of_another_version_or_time_is_not_heard() -> None:

@@ -1,5 +1,7 @@
 """What may be wasted on refused tries."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,33 @@ def test_without_any_price_a_little_is_wasted() -> None:
 
 def test_nobody_waits_for_longer_than_the_hosted_job_is_worth() -> None:
     assert Prices(0.0, 0.0002, 0.003).longest_wait_s == pytest.approx(15.0)
+
+
+PRICED = st.builds(Prices, USD, USD, USD)
+
+
+@given(PRICED, st.floats(-1, 2), st.floats(0, 1))
+def test_slot_that_others_want_bears_less_risk(prices: Prices, displaced: float, more: float) -> None:
+    budget = WasteBudget(prices)
+    assert 0.0 <= budget.bearable(displaced + more) <= budget.bearable(displaced) <= 1.0
+
+
+@given(PRICED, st.floats(0, 1), USD)
+def test_dearer_tries_bear_less_risk_and_dearer_jobs_more(prices: Prices, displaced: float, more: float) -> None:
+    dearer_try, dearer_job = (
+        replace(prices, per_try=prices.per_try + more),
+        replace(prices, per_job=prices.per_job + more),
+    )
+    budgets = [WasteBudget(one) for one in (dearer_try, prices, dearer_job)]
+    # Where a refusal costs nothing, nothing says how much is too much.
+    if prices.refusal_usd:
+        less, right, much = (budget.bearable(displaced) for budget in budgets)
+        assert less <= right + 1e-9 <= much + 2e-9
+
+
+def test_a_video_is_worth_nearly_any_risk_and_a_picture_is_not() -> None:
+    picture, video = (WasteBudget(Prices(0.0005, 0.0002, usd)).bearable(0.5) for usd in (0.003, 0.05))
+    assert picture < 0.2 < 0.7 < video
 
 
 @given(st.lists(st.one_of(st.just("served"), st.just("refused"), st.floats(0, 100)), max_size=300))
