@@ -56,7 +56,7 @@ def test_subnet_serves_as_much_as_with_the_candidate(number: str) -> None:
     assert ours.subnet_share_of_oracle >= theirs.subnet_share_of_oracle - 0.02
 
 
-@pytest.mark.parametrize("number", ONE_INSTANCE)
+@pytest.mark.parametrize("number", ONE_INSTANCE + EIGHT)
 def test_no_more_tries_are_refused_than_with_the_candidate(number: str) -> None:
     ours, theirs = figures(number, controller), figures(number, candidate)
     assert ours.refused_per_success <= theirs.refused_per_success + 0.005
