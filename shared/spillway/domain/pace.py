@@ -55,8 +55,8 @@ class JobPace:
             self._endings = None
             self.mean_s = sum(ordered) / len(ordered)
             self.p95_s = ordered[int(0.95 * len(ordered))]
-            # Ever less at a time: the mean goes up and down by chance, and its lowest is no job's.
-            self.alone_s += min(0.0, max(0.05, 5 / self._count) * (self.mean_s - self.alone_s))
+            # Little at a time: the mean of few jobs goes up and down by chance, and its lowest is no job's.
+            self.alone_s += min(0.0, 0.05 * (self.mean_s - self.alone_s))
 
 
 class RefusalPace:

@@ -25,8 +25,7 @@ wait at the gateway instead of here)."""
 DARING, HOPE = 0.6, 0.3
 """Risk for each token saved up, where the probability of a free slot is at least `HOPE`; less in proportion."""
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
-SOON_S, LATER_S = 0.01, 1.0
-MOST_ROOM = 8
+SOON_S, LATER_S, MOST_ROOM = 0.01, 1.0, 8
 """No request begins more tries at once."""
 PROBES_EVERY_S = 20.0
 """At the least one risky try of all instances is paid for in this time, or five jobs'."""
@@ -67,11 +66,11 @@ class SubnetPolicy:
         return self.estimate.up
 
     def hedge_s(self) -> float:
-        """See Controller. Without any hang of late only what is slower than all that was seen is hedged."""
+        """See Controller. Without any hang of late only what is a job slower than all that was seen is hedged."""
         jobs, slow_s = self.estimate.jobs, self.estimate.slow_s
         if self.probing.key is not None:
             return jobs.mean_s
-        return slow_s if self.estimate.health.hangs > 0.3 else max(slow_s, 1.2 * jobs.longest_s)
+        return slow_s if self.estimate.health.hangs > 0.3 else max(slow_s, 1.2 * jobs.longest_s) + jobs.mean_s
 
     def may_hedge(self, key: int, now: float) -> bool:
         """See Controller. A hedge that turns out to have been needed is given back (`beaten`)."""
@@ -88,8 +87,8 @@ class SubnetPolicy:
     def room(self, now: float) -> int:
         """How many tries of one request could begin at once, `MOST_ROOM` at most.
 
-        All that are sure of a slot, and one more where the waste budget pays for its risk: without that one, whoever
-        asks again and again for several pictures would never learn that there is room for them.
+        All that are sure of a slot, and one more where the waste budget pays for its risk: else whoever asks for
+        several pictures would never learn that there is room for them.
         """
         self._advance(now)
         if self.line or self.estimate.health.ill:
@@ -140,7 +139,8 @@ class SubnetPolicy:
         full = self.estimate.ended(tried, how, self._at)
         if how is Ended.SERVED:
             self.probing.alive()
-            self.waste.served(0.0 if len(self.estimate.peers) else self.estimate.slots.liveliness)
+            curiosity = self.estimate.slots.liveliness * self.line.worth(self._at)
+            self.waste.served(0.0 if len(self.estimate.peers) else curiosity)
         elif how in (Ended.REFUSED, Ended.UNREACHABLE):
             if not probe:
                 self.waste.refused(full)

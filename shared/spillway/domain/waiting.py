@@ -67,11 +67,20 @@ class WaitingLine:
         in_time = (len(self) + first) * self._estimate.jobs.mean_s / slots <= self._longest_s(now)
         return in_time and len(self) < self._most(slots, now)
 
+    def worth(self, now: float) -> float:
+        """What a slot is worth beside one whose job is sure to end well, 0 to 1: a failure costs a try and a wait."""
+        prices, well = self._prices, self._estimate.health.rate
+        failure_usd = prices.per_try + prices.per_second * self._estimate.slow_s
+        gain_usd = prices.per_job + prices.per_second * self._slower_s(now)
+        return max(0.0, well - (1.0 - well) * failure_usd / gain_usd) if gain_usd > 0 else well
+
+    def _slower_s(self, now: float) -> float:
+        return max(0.0, self.hosted_jobs.next_s(now) - self._estimate.jobs.mean_s)
+
     def _longest_s(self, now: float) -> float:
-        job_s = self._estimate.jobs.mean_s
-        slower_s = max(0.0, self.hosted_jobs.next_s(now) - job_s)
-        wait_s = min(WAIT * job_s + WAIT_COLD * slower_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
-        return wait_s * (1.0 + 3.0 * self.pressure)
+        wait_s = WAIT * self._estimate.jobs.mean_s + WAIT_COLD * self._slower_s(now)
+        wait_s = min(wait_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
+        return wait_s * self.worth(now) * (1.0 + 3.0 * self.pressure)
 
     def _most(self, slots: float, now: float) -> float:
         many = MANY * math.sqrt(slots)
@@ -79,8 +88,7 @@ class WaitingLine:
         return max(worthwhile, many) * (1.0 + 3.0 * self.pressure) if self.pressure else worthwhile
 
     def _worthwhile(self, slots: float, now: float) -> int:
-        job_s = self._estimate.jobs.mean_s
-        slower_s = (self.hosted_jobs.next_s(now) or job_s) - job_s
-        gain_usd = max(1e-9, self._prices.per_job + self._prices.per_second * slower_s)
+        prices, job_s = self._prices, self._estimate.jobs.mean_s
+        gain_usd = self.worth(now) * (prices.per_job + prices.per_second * self._slower_s(now))
         load = self.demand.load(now, job_s, slots)
-        return worthwhile_queue(load, slots, self._prices.per_second * job_s / gain_usd)
+        return worthwhile_queue(load, slots, prices.per_second * job_s / max(1e-9, gain_usd))
