@@ -231,7 +231,7 @@ def crowded(job_s: float) -> SubnetGateway:
 
 
 async def test_caller_who_leaves_while_waiting_leaves_nothing_behind(tmp_path: Path, gates: list[Gates]) -> None:
-    async with patient_house(tmp_path, subnet=crowded(6.0)) as there:
+    async with patient_house(tmp_path, subnet=crowded(4.0)) as there:
         tasks = len(working())
         gate, asking = await until_one_waits(there, gates)
         tries = there.subnet.counters.tries

@@ -13,6 +13,7 @@ from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapaci
 from spillway.ports import Attempt, Served
 from spillway.services.backends import Backends
 from spillway.services.gate import Entry, Gate
+from spillway.services.lineup import Lineup
 from spillway.services.patience import enter_patiently
 from spillway.services.spending import Reservation
 
@@ -54,8 +55,7 @@ class Round:
         self.gate: Gate = backends.gates.of(self.route, request.model)
         self._money = backends.budget.of(terms.caller)
         self._entry: Entry | None = None
-        self._ahead: list[Fallback | None] = []
-        self._window: int | None = None
+        self._lineup = Lineup(backends, self.route, request)
         self._failures: list[tuple[str, Overflow]] = []
         self.record = Served(request.pipeline.name, request.model, pictures=request.pictures)
 
@@ -63,8 +63,8 @@ class Round:
         """Decide who is asked first; a request may wait here for a slot of the subnet."""
         self._money.kick()
         await self._backends.exchange.fresh(self.gate)
-        hosted = self._rested(self._usable())
-        subnet: list[Fallback | None] = [None] if self._subnet_can() else []
+        hosted = self._lineup.hosted()
+        subnet: list[Fallback | None] = [None] if self._lineup.subnet_can else []
         prefer = self._preference() if subnet else "fallback-only"
         if prefer == "auto":
             prefer = "subnet" if not hosted or await self._enter() else "fallback"
@@ -74,7 +74,7 @@ class Round:
             subnet = []
         if self.gate.override.mode == "fallback-only":
             self.record.reason = self.gate.turn_away("capped").reason
-        self._ahead = [*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted]
+        self._lineup.arrange([*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted])
 
     async def enter_patiently(self, patience_s: float) -> None:
         """Wait for a try on the subnet that no live request wants. Raises NoCapacity where there is none in time.
@@ -82,7 +82,7 @@ class Round:
         The time for the answer counts from the try's beginning.
         """
         await self._backends.exchange.fresh(self.gate)
-        if not self._subnet_can():
+        if not self._lineup.subnet_can:
             raise NoCapacity("the subnet can't take this request")
         insist = self._preference() == "subnet-only"
         self._entry = await enter_patiently(self.gate, patience_s, insist=insist, place=self.terms.place)
@@ -93,10 +93,10 @@ class Round:
 
     def tries(self) -> Iterator[Try]:
         """Each backend that may still answer, best first, while there is time."""
-        while self._ahead and self.left_s() > 0:
-            fallback = self._ahead.pop(0)
+        while self._lineup and self.left_s() > 0:
+            fallback = self._lineup.take()
             if self._sensible(fallback):
-                yield Try(fallback, more=len(self._ahead))
+                yield Try(fallback, more=len(self._lineup))
 
     def _preference(self) -> Prefer:
         """An operator's order comes before a caller's wish."""
@@ -128,28 +128,8 @@ class Round:
 
     def hedge(self) -> Try | None:
         """The next hosted backend, to be started beside a slow try on the subnet."""
-        hosted = next((fallback for fallback in self._ahead if fallback is not None), None)
-        if hosted is None or self.left_s() <= 0:
-            return None
-        self._ahead.remove(hosted)
-        return Try(hosted, more=0)
-
-    def _subnet_can(self) -> bool:
-        return self._backends.subnet is not None and not self.request.beyond_subnet
-
-    def _usable(self) -> list[Fallback]:
-        providers = self._backends.routes.providers
-        return [
-            fallback
-            for fallback in self.route.fallbacks
-            if fallback.provider in self._backends.hosted
-            and (not self.request.beyond_subnet or providers[fallback.provider].kind == "openai")
-        ]
-
-    def _rested(self, usable: list[Fallback]) -> list[Fallback]:
-        """Those that asked to be left alone come last."""
-        resting, now = self._backends.resting, self._backends.monotonic()
-        return sorted(usable, key=lambda one: resting.get(one.place, now) > now) if resting else usable
+        hosted = self._lineup.take_hosted() if self.left_s() > 0 else None
+        return Try(hosted, more=0) if hosted else None
 
     def _sensible(self, fallback: Fallback | None) -> bool:
         """Whether a backend could do better than those before it.
@@ -159,10 +139,7 @@ class Round:
         """
         if fallback is None and self._failures and isinstance(self._failures[-1][1], MoneySpent):
             return self.gate.room() > 0
-        return self._window is None or self._larger_window(fallback)
-
-    def _larger_window(self, fallback: Fallback | None) -> bool:
-        return fallback is not None and (fallback.context_tokens or 0) > (self._window or 0)
+        return self._lineup.large_enough(fallback)
 
     def begin(self, tried: Try) -> float:
         """Start a try: how many seconds it may take. Raises MoneySpent."""
@@ -219,7 +196,7 @@ class Round:
         elif isinstance(error, Overflow):
             self._failures.append((tried.backend, error))
             self._rest(tried, error, now)
-        elif isinstance(error, ContextTooLong) and self._may_grow(tried):
+        elif isinstance(error, ContextTooLong) and self._lineup.outgrow(tried.fallback):
             return
         else:
             raise error
@@ -241,12 +218,6 @@ class Round:
             self.record.usd -= tried.usd
         if error.retry_after_s:
             self._backends.resting[tried.fallback.place] = now + min(error.retry_after_s, 60.0)
-
-    def _may_grow(self, tried: Try) -> bool:
-        """Whether a fallback is left whose window is larger than the one that was too small."""
-        window = tried.fallback.context_tokens if tried.fallback else self.route.context_tokens
-        self._window = max(window or 0, self._window or 0)
-        return any(self._larger_window(fallback) for fallback in self._ahead)
 
     def nobody(self) -> NobodyAnswered:
         """The end of a round in which every backend overflowed."""

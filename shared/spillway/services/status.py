@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from spillway.domain.quantiles import nearest_rank
 from spillway.ports import Clock, Served
 
 KEPT_S = 24 * 3600.0
@@ -91,12 +92,8 @@ def _by_server(answered: list[_Seen]) -> Iterator[tuple[str, dict[str, float | N
 
 def _quantiles(seconds: Iterable[float]) -> dict[str, float | None]:
     ordered = sorted(seconds)
-    return {f"p{round(q * 100)}": _quantile(ordered, q) for q in (0.5, 0.95, 0.99)}
-
-
-def _quantile(ordered: list[float], q: float) -> float | None:
-    """Nearest rank."""
-    return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 4) if ordered else None
+    found = {f"p{round(q * 100)}": nearest_rank(ordered, q) for q in (0.5, 0.95, 0.99)}
+    return {name: None if value is None else round(value, 4) for name, value in found.items()}
 
 
 def _rfc3339(at: float) -> str:

@@ -2,12 +2,12 @@
 
 import bisect
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from random import Random
 
 from spillway.domain.controller import Controller
 from spillway.domain.policy import SubnetPolicy
+from spillway.domain.quantiles import nearest_rank
 from spillway.domain.waste import Prices
 from spillway.simulation.agenda import Agenda
 from spillway.simulation.load import Luck, requests
@@ -63,20 +63,15 @@ def _figures(load: PipelineLoad, world: World, lucks: list[Luck], seconds: float
         refused_per_success=tally.refused / successes,
         doomed_attempts=tally.doomed,
         doomed_per_success=tally.doomed / successes,
-        latency_p50=quantile(latencies, 0.50),
-        latency_p95=quantile(latencies, 0.95),
-        latency_p99=quantile(latencies, 0.99),
+        latency_p50=nearest_rank(latencies, 0.50) or 0.0,
+        latency_p95=nearest_rank(latencies, 0.95) or 0.0,
+        latency_p99=nearest_rank(latencies, 0.99) or 0.0,
         fallback_usd=fallback_usd,
         warm_usd=warm_usd,
         cost_usd=fallback_usd + warm_usd + prices.per_try * tally.doomed + prices.per_second * tally.waited_s,
         oracle_usd=oracle_usd,
         recovery_seconds=max(_recoveries(load, tally.proven, seconds), default=None),
     )
-
-
-def quantile(ordered: list[float], q: float) -> float:
-    """Nearest rank: the least that so many are not above; 0 where there was no request."""
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else 0.0
 
 
 def _recoveries(load: PipelineLoad, proven: list[float], seconds: float) -> Iterator[float]:

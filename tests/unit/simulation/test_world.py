@@ -14,7 +14,7 @@ from spillway.simulation.agenda import Agenda
 from spillway.simulation.hosted import HostedModel
 from spillway.simulation.load import Luck
 from spillway.simulation.oracle import consult
-from spillway.simulation.play import play, quantile
+from spillway.simulation.play import play
 from spillway.simulation.played import Figures
 from spillway.simulation.scenario import Hosted, PipelineLoad, Scenario
 from spillway.simulation.subnet import Subnet, SubnetTry
@@ -229,11 +229,6 @@ def test_who_waits_for_a_slot_leaves_when_half_of_the_deadline_is_over() -> None
     figures = play(one, make).pipelines["text-to-image"]
     assert (figures.attempts, figures.failed) == (0, 0)
     assert [figures.latency_p50, figures.latency_p99] == pytest.approx([14.0, 14.0])
-
-
-@pytest.mark.parametrize(("q", "second"), [(0.0, 1.0), (0.5, 2.0), (0.51, 3.0), (0.75, 3.0), (0.95, 4.0), (1.0, 4.0)])
-def test_quantile_is_the_nearest_rank(q: float, second: float) -> None:
-    assert quantile([1.0, 2.0, 3.0, 4.0], q) == second
 
 
 @pytest.mark.parametrize("kind", ["hang", "slow"])
