@@ -235,7 +235,7 @@ def test_who_waits_for_a_slot_leaves_when_half_of_the_deadline_is_over() -> None
 def test_every_request_has_one_end_and_every_try_one_outcome(kind: str) -> None:
     """Slow tries are beaten by hedges, and answer all the same."""
     brownout = [{"from": 10, "to": 40, "kind": kind, "probability": 0.3}]
-    figures = figures_of(scenario(arrivals=[[0, 3]], slots=[[0, 30]], faults=brownout))
+    figures = figures_of(scenario(arrivals=[[0, 3]], slots=[[0, 30]], faults=brownout, fallback={"seconds": 1.0}))
     assert figures.doomed_attempts > 0
     assert figures.requests == figures.subnet + figures.fallback + figures.failed
     assert figures.attempts == figures.subnet + figures.doomed_attempts
