@@ -22,7 +22,7 @@ from spillway.domain.waste import Prices, WasteBudget
 SURE, SURELY_FULL = 0.05, 0.005
 """The risk of a refusal that a try takes as a matter of course: where a slot may be free, and where none is (it would
 wait at the gateway instead of here)."""
-DARING, HOPE = 0.6, 0.3
+DARING, HOPE = 0.5, 0.3
 """Risk for each token saved up, where the probability of a free slot is at least `HOPE`; less in proportion."""
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
 SOON_S, LATER_S, MOST_ROOM = 0.01, 1.0, 8

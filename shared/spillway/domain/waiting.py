@@ -9,7 +9,7 @@ from spillway.domain.pace import HostedPace
 from spillway.domain.queueing import Demand, worthwhile_queue
 from spillway.domain.waste import Prices
 
-WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.6, 0.3, 40.0, 1.5
+WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.57, 0.3, 40.0, 1.5
 """The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
 than expected a request waits on."""
 MANY = 3.0

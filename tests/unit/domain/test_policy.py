@@ -51,6 +51,7 @@ class Witness:
     def __init__(self, policy: SubnetPolicy, prices: Prices):
         self.policy, self._prices = policy, prices
         self.clock = self.latest = 1000.0
+        self.policy.tick(self.clock)
         self.keys = 0
         self.came: dict[int, float] = {}
         self.bounds: dict[int, float] = {}
