@@ -61,11 +61,12 @@ class WaitingLine:
         """Whether one more request may wait, as things are."""
         if not self._estimate.up:
             return False
-        slots = min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5)
-        slots = max(0.5, slots / (1 + len(self._estimate.peers)))
-        first = FIRST_FREE_SHARED if len(self._estimate.peers) else FIRST_FREE
+        among = 1 + len(self._estimate.peers)
+        slots = max(0.5, min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5) / among)
+        first = FIRST_FREE if among == 1 else FIRST_FREE_SHARED
         in_time = (len(self) + first) * self._estimate.jobs.mean_s / slots <= self._longest_s(now)
-        return in_time and len(self) < self._most(slots, now)
+        # All instances' lines are one queue for all slots: each has its part of what that may be.
+        return in_time and len(self) < self._most(slots * among, now, among) / among
 
     def worth(self, now: float) -> float:
         """What a slot is worth beside one whose job is sure to end well, 0 to 1: a failure costs a try and a wait."""
@@ -82,13 +83,13 @@ class WaitingLine:
         wait_s = min(wait_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
         return wait_s * self.worth(now) * (1.0 + 3.0 * self.pressure)
 
-    def _most(self, slots: float, now: float) -> float:
+    def _most(self, slots: float, now: float, among: int) -> float:
         many = MANY * math.sqrt(slots)
-        worthwhile = self._worthwhile(slots, now) if self._prices.per_second else many
+        worthwhile = self._worthwhile(slots, now, among) if self._prices.per_second else many
         return max(worthwhile, many) * (1.0 + 3.0 * self.pressure) if self.pressure else worthwhile
 
-    def _worthwhile(self, slots: float, now: float) -> int:
+    def _worthwhile(self, slots: float, now: float, among: int) -> int:
         prices, job_s = self._prices, self._estimate.jobs.mean_s
         gain_usd = self.worth(now) * (prices.per_job + prices.per_second * self._slower_s(now))
-        load = self.demand.load(now, job_s, slots)
+        load = among * self.demand.load(now, job_s, slots / among)
         return worthwhile_queue(load, slots, prices.per_second * job_s / max(1e-9, gain_usd))

@@ -7,7 +7,7 @@ SPEND = 0.02
 MOST, UNPRICED, LEAST = 0.3, 0.07, 0.01
 """Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
 what the subnet can carry."""
-BEARABLE, OFFENCE = 0.26, 8.0
+BEARABLE, OFFENCE = 0.25, 12.0
 """Where several instances try: the risk that is borne for a slot that nobody else wants, and how many times its cost a
 refused try weighs where that would allow more."""
 SAVED_UP = 5.0
