@@ -18,6 +18,9 @@ from replicate.webhook import Webhooks, WebhookSigningSecret
 from simulator import Fault, ReplicateApi, media
 from simulator.catalogue import Deployment
 
+# Its clock runs fast, so that a busy machine makes it late.
+pytestmark = pytest.mark.alone
+
 MODELS: dict[str, Any] = {
     "acme/paint": {
         "version": None,
@@ -85,7 +88,7 @@ async def test_waiting_brings_the_output_at_once(pair: Any) -> None:
     _, client = pair
     done = await run(client, PAINT, {"input": {"prompt": "x", "num_outputs": 2, "aspect_ratio": "16:9", "seed": 4}})
     assert done["status"] == "succeeded"
-    assert done["metrics"]["predict_time"] == pytest.approx(4.0, rel=0.5)
+    assert 4.0 <= done["metrics"]["predict_time"] < 40.0
     files = [await client.get(url) for url in done["output"]]
     assert [Image.open(io.BytesIO(file.content)).size for file in files] == [(912, 512)] * 2
     assert files[0].content != files[1].content
@@ -265,10 +268,13 @@ async def test_broken_output_files(pair: Any) -> None:
 
 @pytest.mark.alone
 async def test_everything_is_removed_after_an_hour() -> None:
-    async with running(time_scale=0.0001, service_s=1.0) as (_, client):
-        done = await run(client, PAINT, PROMPT)
+    async with running(time_scale=0.0003, service_s=1.0) as (_, client):
+        done = (await client.post(PAINT, json=PROMPT)).json()
+        while done["status"] != "succeeded":
+            await asyncio.sleep(0.01)
+            done = (await client.get(done["urls"]["get"])).json()
         assert (await client.get(done["output"][0])).status_code == 200
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.2)
         assert (await client.get(done["output"][0])).status_code == 404
         later = (await client.get(done["urls"]["get"])).json()
         assert (later["data_removed"], later["output"], later["input"]) == (True, None, {})
@@ -276,12 +282,12 @@ async def test_everything_is_removed_after_an_hour() -> None:
 
 async def test_idle_instances_go_cold_after_a_minute() -> None:
     asked = {"version": "a" * 64, "input": {"image": URI}}
-    async with running(time_scale=0.002, cold_start_s=30.0, service_s=0.5) as (api, client):
+    async with running(time_scale=0.004, cold_start_s=30.0, service_s=0.5) as (api, client):
         await run(client, "/v1/predictions", asked)
         await run(client, "/v1/predictions", asked)
         fleet = api.catalogue.fleet("acme/grow")
         assert (fleet.cold_starts, api.instances("acme/grow")) == (1, 1)
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.3)
         assert api.instances("acme/grow") == 0
         await run(client, "/v1/predictions", asked)
         assert fleet.cold_starts == 2
