@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from operator import mul
 
-from spillway.domain.admission import admission
+from spillway.domain.admission import NEGLIGIBLE, admission
 from spillway.domain.controller import Ended
 from spillway.domain.crowd import crowded, in_steps
 from spillway.domain.health import Health
@@ -53,7 +53,8 @@ class Estimate:
         """The probability that a try beside so many others is refused."""
         if crowd := self.crowd:
             return 1.0 - float(sum(map(mul, self.slots.p, self._chances(others, crowd))))
-        return 1.0 - admission(self.slots.p, self._ends(others)) if others else self.slots.p[0]
+        full = sum(self.slots.p[: others + 1])
+        return full if not others or full <= NEGLIGIBLE else 1.0 - admission(self.slots.p, self._ends(others))
 
     @property
     def crowd(self) -> float:

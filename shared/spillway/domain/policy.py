@@ -16,14 +16,10 @@ from spillway.domain.estimate import Estimate
 from spillway.domain.health import Probing
 from spillway.domain.open_tries import OpenTries
 from spillway.domain.peers import VERSION, read_report
+from spillway.domain.risks import Risks
 from spillway.domain.waiting import WaitingLine
 from spillway.domain.waste import Prices, WasteBudget
 
-SURE, SURELY_FULL = 0.05, 0.005
-"""The risk of a refusal that a try takes as a matter of course: where a slot may be free, and where none is (it would
-wait at the gateway instead of here)."""
-DARING, HOPE = 0.5, 0.3
-"""Risk for each token saved up, where the probability of a free slot is at least `HOPE`; less in proportion."""
 HEDGES, HEDGES_PER_REQUEST = 5.0, 0.05
 SOON_S, LATER_S, MOST_ROOM = 0.01, 1.0, 8
 """No request begins more tries at once."""
@@ -39,6 +35,7 @@ class SubnetPolicy:
         self.estimate = Estimate(pipeline, self.tries)
         self.line = WaitingLine(prices, self.estimate)
         self.waste, self.probing = WasteBudget(prices), Probing(chance)
+        self._risks = Risks(self.estimate, self.waste, self.tries)
         self._patience_s = patience_s
         self._hedges = HEDGES
         self._at = -math.inf
@@ -95,8 +92,8 @@ class SubnetPolicy:
             return 0
         for more in range(MOST_ROOM):
             risk = self.estimate.risk(self.open + more)
-            if risk > self._sure(self.open + more):
-                return more + (risk <= self._bearable(self.open + more))
+            if risk > self._risks.sure(self.open + more):
+                return more + (risk <= self._risks.bearable(self.open + more))
         return MOST_ROOM
 
     def wake_at(self) -> float:
@@ -113,9 +110,9 @@ class SubnetPolicy:
         self.line.demand.came(self._at, self.estimate.jobs.mean_s)
         self._hedges = min(HEDGES, self._hedges + HEDGES_PER_REQUEST)
         actions = self._release()
-        reason = None if self.line else self._gate()
-        if reason:
-            return [*actions, self._begin(key, reason)]
+        let_in = None if self.line else self._gate()
+        if let_in:
+            return [*actions, self._begin(key, *let_in)]
         if self.line.worth_joining(self._at):
             self.line.join(key, self._at)
             return actions
@@ -124,13 +121,13 @@ class SubnetPolicy:
     def begin_if_room(self, key: int, now: float) -> Action | None:
         """Begin a try where one may begin now and no request waits; None where not. For those who ask again later."""
         self._advance(now)
-        reason = None if self.line else self._gate()
-        return self._begin(key, reason) if reason else None
+        let_in = None if self.line else self._gate()
+        return self._begin(key, *let_in) if let_in else None
 
     def force(self, key: int, now: float) -> None:
         """Somebody else decided that a request is tried: it counts like any other."""
         self._advance(now)
-        self._begin(key, "asked")
+        self._begin(key, "asked", self.estimate.risk(self.open))
 
     def ended(self, key: int, how: Ended, now: float) -> Actions:
         """See Controller."""
@@ -188,31 +185,19 @@ class SubnetPolicy:
 
     # The gate.
 
-    def _gate(self) -> Reason | None:
-        """Why a try may start now; None where it may not."""
+    def _gate(self) -> tuple[Reason, float] | None:
+        """Why a try may start now, and the risk that is taken with it; None where it may not."""
         others, ill = self.open, self.estimate.health.ill
         if not ill:
             risk = self.estimate.risk(others)
-            if risk <= self._sure(others):
-                return "room"
-            if self.up and risk <= self._bearable(others):
-                return "explore"
-        return "probe" if (ill or self.tries.silent()) and self.probing.due(self._at) else None
+            if risk <= self._risks.sure(others):
+                return "room", risk
+            if self.up and risk <= self._risks.bearable(others):
+                return "explore", risk
+        return ("probe", 0.0) if (ill or self.tries.silent()) and self.probing.due(self._at) else None
 
-    def _sure(self, others: int) -> float:
-        if len(self.estimate.peers):
-            return max(SURE, self.waste.bearable(self.estimate.displaced(others)))
-        return max(SURELY_FULL, SURE * self._hope(others))
-
-    def _bearable(self, others: int) -> float:
-        return self._hope(others) * (SURE + DARING * max(0.0, self.waste.tokens - self.tries.risks()))
-
-    def _hope(self, others: int) -> float:
-        return min(1.0, self.estimate.slots.more_than(others + round(self.estimate.crowd)) / HOPE)
-
-    def _begin(self, key: int, reason: Reason) -> Action:
+    def _begin(self, key: int, reason: Reason, risk: float) -> Action:
         self.estimate.begun()
-        risk = 0.0 if reason == "probe" else self.estimate.risk(self.open)
         self.tries.begin(key, self._at, risk, self.estimate.crowd)
         if reason == "probe":
             self.probing.key = key
@@ -223,8 +208,9 @@ class SubnetPolicy:
         actions: Actions = []
         while self.line and self.line.until <= self._at:
             actions.append(Action(self.line.call(), "fallback", "overtime"))
-        while self.line and (reason := self._gate()):
-            actions.append(self._begin(self.line.call(), "probe" if reason == "probe" else "waited"))
+        while self.line and (let_in := self._gate()):
+            reason, risk = let_in
+            actions.append(self._begin(self.line.call(), "probe" if reason == "probe" else "waited", risk))
         while self.line and not self.up:
             actions.append(Action(self.line.call(), "fallback", "down"))
         return actions

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spillway.domain.controller import Action, Actions, Ended
-from spillway.domain.policy import PROBES_EVERY_S, SURE, SubnetPolicy
+from spillway.domain.policy import PROBES_EVERY_S, SubnetPolicy
+from spillway.domain.risks import SURE
 from spillway.domain.slots import LIVELY
 from spillway.domain.waiting import LONGEST_WAIT_S, OVERTIME
 from spillway.domain.waste import SAVED_UP, Prices
