@@ -362,6 +362,7 @@ def test_one_request_an_hour_finds_its_way_to_a_subnet_that_is_well() -> None:
     assert figures.subnet >= 0.97 * figures.requests
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("slots", [9, 50])
 def test_a_decision_is_quick(slots: int) -> None:
     spent: list[float] = []
