@@ -27,6 +27,9 @@ def crowded(others: int, crowd: float, free_rate: float, size: int) -> tuple[flo
     off no faster than there are slots.
     """
     spread = 5.0 * math.sqrt(crowd) + 3.0
+    if free_rate > 2.0 * (others + crowd + spread):
+        # Jobs are so short that one slot works off all of them while the gateway keeps a try.
+        return (0.0, *([1.0] * (size - 1)))
     first, last = max(0, math.floor(crowd - 2.0 * spread)), math.ceil(crowd + spread)
     # With more slots than may ever be sought, one is sure.
     sought = min(size, others + last + 1)

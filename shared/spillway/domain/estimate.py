@@ -11,7 +11,7 @@ from spillway.domain.health import Health
 from spillway.domain.open_tries import OpenTries, OpenTry
 from spillway.domain.pace import JobPace, RefusalPace, first_guess
 from spillway.domain.peers import Peers, Report, leaning
-from spillway.domain.slots import MOMENT_S, SlotBelief
+from spillway.domain.slots import KNOWN, MOMENT_S, SlotBelief
 
 SLIP, UNLIKELY = 0.1, 0.02
 """The least probability that a try gets a slot where the tries that are known leave none: alone, because one more came
@@ -139,7 +139,9 @@ class Estimate:
         tried.admitted = True
         self.refusals.kept()
         if tried.crowd:
-            self._in_a_crowd(tried, lambda chance: max(UNLIKELY, chance))
+            # Of a slot that was certain there is nothing to learn.
+            if tried.risk > KNOWN or not tried.risk:
+                self._in_a_crowd(tried, lambda chance: max(UNLIKELY, chance))
             return
         slip = max(SLIP, min(0.5, 1.0 - self.health.rate))
         self.slots.admitted(tried.others, self._tries.freed - tried.freed_before, slip)

@@ -45,7 +45,7 @@ def test_each_round_holds_at_most_one_job_of_each_caller(calls: list[str]) -> No
             assert index <= 3 * (number + 1) - 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 10**10))))
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 9 * 10**9))))
 def test_places_sort_as_their_numbers_do(given: list[tuple[int, float]]) -> None:
     jobs = [replace(new_job(created_at=round(at, 6)), rank=number) for number, at in given]
     numbers = sorted(jobs, key=lambda job: (job.rank, round(job.created_at, 6), job.id))
