@@ -12,7 +12,7 @@ from spillway.adapters.http import HttpPool
 from spillway.adapters.open_port import OpenPort
 from spillway.adapters.replicate_deployments import ReplicateDeployments
 from spillway.adapters.tensordock import TensorDock
-from spillway.assembly.state import load_routes, open_store
+from spillway.assembly.state import load_routes, open_store, refuse_passing_state
 from spillway.domain.cloud_init import Secrets
 from spillway.domain.proof import ProofTerms
 from spillway.domain.routes import Fallback, Route, Routes
@@ -49,8 +49,7 @@ def _check_store(settings: Settings) -> None:
     """The state is shared with the front door, so it must be where both can reach it."""
     if settings.state.startswith("memory:"):
         raise BadSettings("SPILLWAY_STATE: the balancer shares its state with the front door, which memory:// can't")
-    if settings.state.startswith("sqlite:") and os.environ.get("K_SERVICE"):
-        raise BadSettings("SPILLWAY_STATE: sqlite:// is of one machine; set firestore://PROJECT/DATABASE")
+    refuse_passing_state(settings)
 
 
 def _scalers(settings: Settings, routes: Routes, pool: HttpPool) -> Iterator[Scaler]:

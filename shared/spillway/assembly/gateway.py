@@ -51,7 +51,7 @@ def _application(own: Inside, house: House) -> ASGIApp:
 
 def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -> House:
     settings = own.settings
-    room = Room(settings.max_body, max(settings.max_bodies, settings.max_body))
+    room = _room(settings)
     reserve = Reserve(own, room)
     always = (own.backends.exchange.keep_up, *beside) if beside else ()
     if works and queue_topic(settings) is None:
@@ -70,6 +70,10 @@ def _house(own: Inside, beside: Iterable[Beside] = (), *, works: bool = False) -
         beside=always,
         side_doors=_side_doors(own, reserve),
     )
+
+
+def _room(settings: Settings) -> Room:
+    return Room(settings.max_body, max(settings.max_bodies, settings.max_body))
 
 
 def _entrance(own: Inside) -> Entrance:
@@ -95,7 +99,7 @@ def _subnet_doors(own: Inside, key: str) -> Mapping[str, ASGIApp]:
 
     door = OwnGates(own.backends, own.keeper)
     # Jobs wait for minutes with their uploads: those must not take the room of live requests.
-    room = Room(own.settings.max_body, max(own.settings.max_bodies, own.settings.max_body))
+    room = _room(own.settings)
     return {
         f"{internal.PATH}/{name}": internal.SubnetEndpoint(pipeline, door, room, key)
         for name, pipeline in PIPELINES.items()

@@ -8,11 +8,11 @@ from spillway.domain.announcements import eth
 
 def print_deposits(report: Mapping[str, Any]) -> None:
     """What /api/redemptions/deposit says."""
-    from rich.console import Console  # noqa: PLC0415 (only for people)
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
-    # Names are what strangers chose: nothing in them is a style.
-    console = Console(markup=False, emoji=False)
+    from spillway.cli.console import plain  # noqa: PLC0415 (only for people)
+
+    console = plain()
     deposits = Table("gateway", "deposit", "reserve", "paid in a week", "days left", "")
     for one in report["deposits"]:
         deposits.add_row(*_deposit(one))

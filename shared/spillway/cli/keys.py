@@ -201,8 +201,9 @@ def _rfc3339(at: float | None) -> str | None:
 
 
 def _print_keys(keys: list[Key]) -> None:
-    from rich.console import Console  # noqa: PLC0415 (only for people)
     from rich.table import Column, Table  # noqa: PLC0415 (only for people)
+
+    from spillway.cli.console import plain  # noqa: PLC0415 (only for people)
 
     # An id that is cut short can't be revoked.
     table = Table(
@@ -221,8 +222,7 @@ def _print_keys(keys: list[Key]) -> None:
             key.id, key.name, shown["status"], " ".join(key.scopes), str(key.priority), _limits(key),
             " ".join(key.origins), key.used_on or "never",
         )  # fmt: skip
-    # Nothing in a name is a style.
-    Console(markup=False, emoji=False).print(table if keys else "There is no key yet: spillway keys create")
+    plain().print(table if keys else "There is no key yet: spillway keys create")
 
 
 def _limits(key: Key) -> str:

@@ -50,15 +50,14 @@ async def _print_csv(reports: RedemptionReports, period: Period, by: By | None) 
 
 
 async def _print_table(reports: RedemptionReports, totals: RedemptionTotals, period: Period, by: By | None) -> None:
-    from rich.console import Console  # noqa: PLC0415 (only for people)
+    from spillway.cli.console import plain  # noqa: PLC0415 (only for people)
 
     sums, newest = Sums(by), list[Redemption]()
     async for one in reports.each(period):
         sums.add(one)
         if len(newest) < SHOWN:
             newest.append(one)
-    # Names are what strangers chose: nothing in them is a style.
-    console = Console(markup=False, emoji=False)
+    console = plain()
     console.print(_groups(by, sums) if by else _redemptions(newest))
     total = sums.total
     console.print(

@@ -7,6 +7,8 @@ many tries they begin while a job lasts. The rest is left to chance.
 import math
 from functools import lru_cache
 
+from spillway.domain.rounding import rounded
+
 MANY = 60
 """Trials from which on the normal distribution is near enough to the binomial one."""
 LEAST_DEVIATION = 1e-9
@@ -15,7 +17,7 @@ STEP, LEAST_CROWD = 1.05, 0.1
 
 def in_steps(crowd: float) -> float:
     """A load as tables are kept for it, in steps of 5 %: of others who are there but hardly try, at least a little."""
-    return float(STEP ** round(math.log(max(LEAST_CROWD, crowd)) / math.log(STEP)))
+    return rounded(max(LEAST_CROWD, crowd), STEP)
 
 
 @lru_cache(maxsize=2048)

@@ -11,6 +11,7 @@ from spillway.domain.health import Health
 from spillway.domain.open_tries import OpenTries, OpenTry
 from spillway.domain.pace import JobPace, RefusalPace, first_guess
 from spillway.domain.peers import Peers, Report, leaning
+from spillway.domain.rounding import rounded
 from spillway.domain.slots import KNOWN, MOMENT_S, SlotBelief
 
 SLIP, UNLIKELY = 0.1, 0.02
@@ -61,14 +62,14 @@ class Estimate:
         """How many tries other instances begin while a job lasts; 0 where there are none."""
         return in_steps(self.peers.load) if len(self.peers) else 0.0
 
-    def displaced(self, others: int) -> float:
-        """How many other tries are refused, here or elsewhere, for one more that holds a slot."""
-        return (self.load + self.peers.load) * (self.risk(others + 1) - self.risk(others))
+    def displaced(self, others: int, risk: float) -> float:
+        """How many other tries are refused, here or elsewhere, for one more that holds a slot; `risk` is its own."""
+        return (self.load + self.peers.load) * (self.risk(others + 1) - risk)
 
     def _chances(self, others: int, crowd: float) -> Sequence[float]:
         """The chance of a try among other instances', with 0, 1, 2 … slots."""
         rate = self.refusals.window_s / self.jobs.alone_s
-        free_rate = float(FREE_STEP ** round(math.log(rate) / math.log(FREE_STEP))) if rate > LEAST_RATE else 0.0
+        free_rate = rounded(rate, FREE_STEP) if rate > LEAST_RATE else 0.0
         return crowded(others, crowd, free_rate, len(self.slots.p))
 
     def _ends(self, others: int) -> list[float]:

@@ -92,7 +92,7 @@ class SubnetPolicy:
             return 0
         for more in range(MOST_ROOM):
             risk = self.estimate.risk(self.open + more)
-            if risk > self._risks.sure(self.open + more):
+            if risk > self._risks.sure(self.open + more, risk):
                 return more + (risk <= self._risks.bearable(self.open + more))
         return MOST_ROOM
 
@@ -190,7 +190,7 @@ class SubnetPolicy:
         others, ill = self.open, self.estimate.health.ill
         if not ill:
             risk = self.estimate.risk(others)
-            if risk <= self._risks.sure(others):
+            if risk <= self._risks.sure(others, risk):
                 return "room", risk
             if self.up and risk <= self._risks.bearable(others):
                 return "explore", risk

@@ -8,7 +8,10 @@ worth it.
 import math
 from functools import lru_cache
 
+from spillway.domain.rounding import rounded
+
 LONGEST = 64
+STEP, LEAST_LOAD, LEAST_PRICE = 1.15, 0.01, 1e-4
 REGULAR = 0.3
 """Jobs vary far less than the exponential ones of the formula, so a wait is shorter and more certain than it says."""
 
@@ -19,11 +22,8 @@ def worthwhile_queue(load: float, slots: float, second_price: float) -> int:
     `load` is the offered load in Erlang, `second_price` what waiting for the time of one job costs, as a part of
     what a job gains on the subnet. Both are rounded to steps of 15 %, so that the answer is mostly remembered.
     """
-    return _best_queue(_stepped(load, 0.01), max(1, round(slots)), _stepped(second_price * REGULAR, 1e-4))
-
-
-def _stepped(value: float, least: float) -> float:
-    return float(1.15 ** round(math.log(max(value, least)) / math.log(1.15)))
+    load, second_price = max(load, LEAST_LOAD), max(second_price * REGULAR, LEAST_PRICE)
+    return _best_queue(rounded(load, STEP), max(1, round(slots)), rounded(second_price, STEP))
 
 
 @lru_cache(maxsize=4096)

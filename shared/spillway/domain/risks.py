@@ -17,10 +17,13 @@ class Risks:
     def __init__(self, estimate: Estimate, waste: WasteBudget, tries: OpenTries):
         self._estimate, self._waste, self._tries = estimate, waste, tries
 
-    def sure(self, others: int) -> float:
-        """At this risk a try is as good as sure of its slot, or, among other instances, worth what it displaces."""
+    def sure(self, others: int, risk: float) -> float:
+        """At which a try is as good as sure of its slot, or, among other instances, worth what it displaces.
+
+        `risk` is its own.
+        """
         if len(self._estimate.peers):
-            return max(SURE, self._waste.bearable(self._estimate.displaced(others)))
+            return max(SURE, self._waste.bearable(self._estimate.displaced(others, risk)))
         return max(SURELY_FULL, SURE * self._hope(others))
 
     def bearable(self, others: int) -> float:

@@ -39,7 +39,7 @@ class Backends:
             task.cancel()
         await asyncio.gather(*self.leftovers, return_exceptions=True)
         await asyncio.gather(*(provider.close() for provider in self.hosted.values()))
-        await asyncio.gather(self.exchange.close(), self.budget.close())
+        await asyncio.gather(self.exchange.tell(), self.budget.close())
 
     @property
     def the_subnet(self) -> Inference[Route]:

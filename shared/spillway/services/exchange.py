@@ -120,10 +120,6 @@ class Exchange:
         self._tallied_at = -1e18
         await self._exchange()
 
-    async def close(self) -> None:
-        """Tell the others the last that was learned."""
-        await self.tell()
-
     async def _exchange(self) -> None:
         try:
             async with asyncio.timeout(PERIOD_S):

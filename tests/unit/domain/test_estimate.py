@@ -158,6 +158,6 @@ def test_slot_that_nobody_else_seeks_displaces_nobody() -> None:
     subnet = Subnet()
     subnet.estimate.slots.lean([*[0.0] * 9, 1.0], 1.0)
     subnet.estimate.peers.take({"others": told(0.0, 0.0)}, 0.0)
-    assert subnet.estimate.displaced(0) == pytest.approx(0.0, abs=1e-6)
+    assert subnet.estimate.displaced(0, subnet.estimate.risk(0)) == pytest.approx(0.0, abs=1e-6)
     subnet.estimate.peers.take({"others": told(1.0, 9.0)}, 1.0)
-    assert 0.2 < subnet.estimate.displaced(0) < 1.0
+    assert 0.2 < subnet.estimate.displaced(0, subnet.estimate.risk(0)) < 1.0

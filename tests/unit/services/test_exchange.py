@@ -373,7 +373,7 @@ async def test_two_processes_over_one_file_hear_each_other_and_an_order_within_f
     for task in keeping:
         task.cancel()
     await asyncio.wait(keeping)
-    await asyncio.gather(one.exchange.close(), two.exchange.close())
+    await asyncio.gather(one.exchange.tell(), two.exchange.tell())
     assert len(await stores[2].list(REPORTS)) == 2
     for store in stores:
         await store.close()
