@@ -24,8 +24,8 @@ from spillway.domain.requests import Terms
 from spillway.edge.requests import json_request
 from spillway.errors import Conflict
 from spillway.services.holding import Step
-from spillway.services.hosted_try import CREATE_S
 from spillway.services.jobs import Order
+from spillway.services.starting import CREATE_S
 from spillway.services.wakes import Wakes
 from support.crash_worker import sides
 

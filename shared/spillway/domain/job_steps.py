@@ -50,8 +50,7 @@ def started(job: Job, now: float, served_by: str) -> Job:
 def resumed(job: Job, now: float) -> Job:
     """What was started at a provider is found again, and still under way."""
     _own(job)
-    assert job.hosted is not None  # noqa: S101 (only what was started is found)
-    provider = job.hosted.provider
+    provider = job.the_hosted.provider
     return _next(replace(_changed(job, now, "running", "found-again", provider), served_by=provider))
 
 
@@ -67,21 +66,21 @@ def starting(job: Job, hosted: Hosted) -> Job:
 def found(job: Job, ids: tuple[str, ...]) -> Job:
     """The provider has told the ids, to the worker or by webhook; the first told are kept."""
     _living(job)
-    assert job.hosted is not None  # noqa: S101 (ids are told of what was started)
-    return job if job.hosted.ids else _next(job, hosted=replace(job.hosted, ids=ids, told=()))
+    hosted = job.the_hosted
+    return job if hosted.ids else _next(job, hosted=replace(hosted, ids=ids, told=()))
 
 
 def told(job: Job, part: int, prediction_id: str) -> Job:
     """A webhook has told the id of one part of a start; with the last of them all are known."""
     _living(job)
-    assert job.hosted is not None  # noqa: S101 (ids are told of what was started)
-    places = list(job.hosted.told or [""] * job.hosted.parts)
-    if job.hosted.ids or part >= len(places) or places[part]:
+    hosted = job.the_hosted
+    places = list(hosted.told or [""] * hosted.parts)
+    if hosted.ids or part >= len(places) or places[part]:
         return job
     places[part] = prediction_id
     if all(places):
         return found(job, tuple(places))
-    return _next(job, hosted=replace(job.hosted, told=tuple(places)))
+    return _next(job, hosted=replace(hosted, told=tuple(places)))
 
 
 def gone(job: Job, *, refund: bool = False) -> Job:

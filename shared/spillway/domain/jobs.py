@@ -168,6 +168,12 @@ class Job:
         """Whether so much has happened to it that who takes it up should fail it rather than try again."""
         return self.sequence >= MOST_CHANGES - 4
 
+    @property
+    def the_hosted(self) -> Hosted:
+        """What was started for it at a provider, where it is known that something was."""
+        assert self.hosted is not None  # noqa: S101 (asked of jobs whose start is stored)
+        return self.hosted
+
     def claimable(self, now: float) -> bool:
         """Whether a worker may take it up now."""
         return self.due is not None and self.due <= now

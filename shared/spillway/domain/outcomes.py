@@ -148,6 +148,11 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 )
 
 
+def surely_unpaid(error: BaseException | None) -> bool:
+    """Whether a provider has surely not begun a job: it turned it away, or never heard of it."""
+    return isinstance(error, NoCapacity) and not (isinstance(error, Unreachable) and error.arrived)
+
+
 def how_it_ended(error: BaseException | None, *, doubtful: bool) -> Ended:
     """What an outcome tells the policy; the 503 of a doubtful request may be its own doing."""
     if error is None:

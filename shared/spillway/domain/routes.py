@@ -60,6 +60,10 @@ class Fallback(_Table):
         """What is paid and scaled there, as a name for people and for counters."""
         return f"{self.provider} {self.deployment or self.model}"
 
+    def price_usd(self, pictures: int) -> float:
+        """What a request for so many pictures is counted as."""
+        return pictures * self.usd_per_job
+
     @cached_property
     def placeholders(self) -> frozenset[str]:
         """What the input asks of a request."""

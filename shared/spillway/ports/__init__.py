@@ -4,8 +4,10 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, TypeVar
 
+from spillway.domain.outcomes import kind_of
 from spillway.domain.pipelines import Gives
 from spillway.domain.requests import InferenceRequest
+from spillway.errors import Overflow
 
 Chunks = AsyncGenerator[dict[str, Any], None]
 Target_contra = TypeVar("Target_contra", contravariant=True)
@@ -107,6 +109,11 @@ class Attempt:
     seconds: float
     message: str = ""
     place: str = ""
+
+    @classmethod
+    def ended(cls, backend: str, error: BaseException | None, seconds: float, place: str = "") -> "Attempt":
+        """A try that came to this; None is an answer. Only the words of an Overflow are fit for the record."""
+        return cls(backend, kind_of(error), seconds, str(error) if isinstance(error, Overflow) else "", place)
 
 
 @dataclass(slots=True)

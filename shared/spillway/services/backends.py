@@ -1,6 +1,7 @@
 """What requests are answered with: routes, the subnet, hosted inference, and the books that are kept of them."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from spillway.ports import Clock, Inference, Ledger
 from spillway.services.budgets import Budgets
 from spillway.services.exchange import Exchange
 from spillway.services.gates import Gates
+
+LONGEST_REST_S = 60.0
 
 
 @dataclass(slots=True)
@@ -25,9 +28,18 @@ class Backends:
     ledger: Ledger
     monotonic: Clock
     epoch: Clock
-    resting: dict[str, float] = field(default_factory=dict)
     leftovers: "set[asyncio.Task[Any]]" = field(default_factory=set)
     """Tries that were beaten and are watched to their end, as they hold a slot until then."""
+    _resting: dict[str, float] = field(default_factory=dict, init=False)
+
+    def rest(self, place: str, seconds: float | None) -> None:
+        """A hosted place has asked to be left alone for so long: meanwhile it comes last."""
+        if seconds:
+            self._resting[place] = self.monotonic() + min(seconds, LONGEST_REST_S)
+
+    def rests(self, place: str) -> bool:
+        """Whether it still wants to be left alone."""
+        return self._resting.get(place, -math.inf) > self.monotonic()
 
     async def leave(self) -> None:
         """Tell other instances at once what this one has learned and spent; requests in flight go on."""

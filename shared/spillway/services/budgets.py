@@ -5,19 +5,34 @@ from collections.abc import Callable
 from typing import Protocol
 
 from spillway.domain.callers import Caller
+from spillway.errors import MoneySpent
 from spillway.ports import Clock
 from spillway.ports.store import Store
 from spillway.services.spending import Reservation, Spending
 
 
 class Money(Protocol):
-    """What one caller's jobs are paid from; services.spending says what each does."""
+    """What one caller's jobs are paid from; services.spending says what each does.
+
+    `whose` is for the words to a caller that it does not suffice for.
+    """
+
+    whose: str
 
     def kick(self) -> None: ...
     async def prepare(self, usd: float, priority: int = 0) -> None: ...
     def reserve(self, usd: float, now: float, priority: int = 0) -> Reservation | None: ...
     def release(self, reservation: Reservation) -> None: ...
     def seconds_left(self, now: float, usd: float = 0.0, priority: int = 0) -> float: ...
+
+
+def set_aside(money: Money, usd: float, now: float, priority: int = 0) -> Reservation:
+    """The price of a job, reserved. Raises MoneySpent where the day's money does not hold it."""
+    reservation = money.reserve(usd, now, priority)
+    if reservation is None:
+        left_s = money.seconds_left(now, usd, priority)
+        raise MoneySpent(f"the day's money{money.whose} for hosted inference is spent", retry_after_s=left_s)
+    return reservation
 
 
 class Budgets:
@@ -55,6 +70,8 @@ class Budgets:
 
 class _Both:
     """Money that the day's money of all and the key's own must both hold."""
+
+    whose = " of all, or of this key,"
 
     def __init__(self, everybody: Spending, own: Spending):
         self._everybody, self._own = everybody, own

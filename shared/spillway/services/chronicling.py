@@ -53,7 +53,7 @@ class Chronicling:
 
     def _price(self, served: Served) -> float:
         route = self._routes.find(served.pipeline, served.model)
-        return served.pictures * route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
+        return route.fallbacks[0].price_usd(served.pictures) if route.fallbacks else 0.0
 
 
 def _count(one: Cell, served: Served, price_usd: float) -> None:

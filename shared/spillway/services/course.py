@@ -9,7 +9,6 @@ from zlib import crc32
 from spillway.domain.callers import Caller
 from spillway.domain.fairness import place
 from spillway.domain.jobs import Job
-from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, Terms
 from spillway.domain.routes import Route
 from spillway.errors import Overflow
@@ -68,9 +67,7 @@ class Course:
 
     def note(self, backend: str, error: BaseException | None, began_at: float, place: str = "") -> None:
         """One try has ended."""
-        message = str(error) if isinstance(error, Overflow) else ""
-        seconds = max(0.0, self.now() - began_at)
-        self.record.attempts.append(Attempt(backend, kind_of(error), seconds, message, place))
+        self.record.attempts.append(Attempt.ended(backend, error, max(0.0, self.now() - began_at), place))
 
 
 def course_of(means: Means, hold: Hold, request: InferenceRequest, caller: Caller) -> Course:

@@ -120,8 +120,7 @@ class Hold:
 
         Raises Conflict and StoreUnavailable.
         """
-        assert self.job.hosted is not None  # noqa: S101 (ids are told of what was started)
-        run = self.job.hosted.run
+        run = self.job.the_hosted.run
         job = await learned(self._jobs, self.job.id, run, lambda job: found(job, ids))
         return job is not None and not job.over and all(wanted(job, run, one) for one in ids)
 

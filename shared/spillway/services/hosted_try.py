@@ -10,33 +10,19 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from spillway.domain.job_steps import found, gone, resumed, started, starting
+from spillway.domain.job_steps import gone, resumed, started, starting
 from spillway.domain.jobs import Hosted, Job
+from spillway.domain.outcomes import surely_unpaid
 from spillway.domain.routes import Fallback
-from spillway.errors import (
-    CallerError,
-    Conflict,
-    MoneySpent,
-    NoCapacity,
-    Overflow,
-    SpillwayError,
-    StoreUnavailable,
-    TooSlow,
-    Unreachable,
-)
+from spillway.errors import CallerError, Overflow, SpillwayError, TooSlow, Unreachable
 from spillway.ports import Attempt, Result
 from spillway.ports.running import Predictions
+from spillway.services.budgets import set_aside
 from spillway.services.course import Course, seeded
-from spillway.services.spending import Reservation
+from spillway.services.starting import ids_known, start
 from spillway.services.watching import watched
 
 log = logging.getLogger("spillway")
-
-HOOK_S, LOOK_FOR_HOOK_S = 10.0, 1.0
-"""So long after a start its webhook is waited for, where the ids did not come another way."""
-LONGEST_REST_S = 60.0
-CREATE_S = 5.0
-"""A start that is under way when its worker has to let go is waited for."""
 
 
 class HostedTry:
@@ -56,7 +42,7 @@ class HostedTry:
             return None
         fallback = self._known(hosted)
         predictions = self._course.means.predictions.get(hosted.provider)
-        if fallback is None or predictions is None or not await self._ids_known(hosted):
+        if fallback is None or predictions is None or not await ids_known(self._course):
             await self._give_up(hosted)
             return None
         await self._course.hold.step(partial(_resumed, now=self._course.now()))
@@ -79,22 +65,6 @@ class HostedTry:
                 return fallback
         return None
 
-    async def _ids_known(self, hosted: Hosted) -> bool:
-        return bool(hosted.ids) or await self._hook_brings_ids(hosted, hosted.began_at + HOOK_S)
-
-    async def _hook_brings_ids(self, hosted: Hosted, until: float) -> bool:
-        """Whether a webhook brings them until then, to this process or to another."""
-        course = self._course
-        if course.means.hook(course.job, hosted.run) is None:
-            return False
-        while True:
-            job = await course.hold.refresh()
-            if _under_way(job).ids:
-                return True
-            if course.now() >= until:
-                return False
-            await course.means.wakes.wait(job.id, min(LOOK_FOR_HOOK_S, until - course.now()))
-
     async def _give_up(self, hosted: Hosted) -> None:
         """This is the gap: what was started may have arrived, and may be paid twice."""
         course = self._course
@@ -108,27 +78,19 @@ class HostedTry:
 
     async def anew(self, place: int, fallback: Fallback) -> Result:
         """Start a job there, and wait for its result, whose media are kept. Raises CallerError and Overflow."""
-        usd = self._request.pictures * fallback.usd_per_job
-        reservation = await self._reserved(usd)
+        usd, priority = fallback.price_usd(self._request.pictures), self._course.terms.priority
+        await self._money.prepare(usd, priority)
+        reservation = set_aside(self._money, usd, self._course.now(), priority)
         try:
             return await self._paid(place, fallback, usd)
         except asyncio.CancelledError as error:
             self._note_canceled(fallback, error)
             raise
         except (Overflow, CallerError) as error:
-            if _unpaid(error):
+            if surely_unpaid(error):
                 self._money.release(reservation)
             await self._came_to_nothing(fallback, error)
             raise
-
-    async def _reserved(self, usd: float) -> Reservation:
-        money, priority = self._money, self._course.terms.priority
-        await money.prepare(usd, priority)
-        reservation = money.reserve(usd, self._course.now(), priority)
-        if reservation is None:
-            left_s = money.seconds_left(self._course.now(), usd, priority)
-            raise MoneySpent("the day's money for hosted inference is spent", retry_after_s=left_s)
-        return reservation
 
     async def _paid(self, place: int, fallback: Fallback, usd: float) -> Result:
         course, predictions = self._course, self._course.means.predictions.get(fallback.provider)
@@ -137,7 +99,8 @@ class HostedTry:
         await course.hold.step(lambda job: starting(job, intent))
         if predictions is None:
             return await self._plainly(fallback)
-        await self._start(predictions, fallback)
+        await start(course, self._request, predictions, fallback, self._limit_s(fallback))
+        await self._begins(fallback.provider)
         return await self._finished(predictions, fallback)
 
     async def _plainly(self, fallback: Fallback) -> Result:
@@ -161,45 +124,11 @@ class HostedTry:
         usual_s = fallback.timeout or 2 * (self._course.route.deadline + fallback.cold_start)
         return max(1.0, min(usual_s, self._course.job.expires_at - self._course.now()))
 
-    async def _start(self, predictions: Predictions, fallback: Fallback) -> None:
-        course, hosted = self._course, _under_way(self._course.job)
-        creating = asyncio.ensure_future(self._create(predictions, fallback, course.means.hook(course.job, hosted.run)))
-        try:
-            await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            # Its ids are worth money; where they come later still, they are stored or canceled beside what follows.
-            creating.add_done_callback(_heard)
-            await asyncio.wait({creating}, timeout=CREATE_S)
-            raise
-        except Overflow as error:
-            # A call that broke off may have arrived: then a webhook says so. Of several the others were taken back.
-            if _unpaid(error) or hosted.parts > 1 or not await self._hook_brings_ids(hosted, course.now() + HOOK_S):
-                raise
-        await self._begins(fallback.provider)
-
-    async def _create(self, predictions: Predictions, fallback: Fallback, hook: str | None) -> None:
-        """Start it, and store its ids at once. What nobody will find by them is not left running to be paid for."""
-        ids = await predictions.start(self._request, fallback, limit_s=self._limit_s(fallback), hook=hook)
-        try:
-            job = await self._course.hold.step(lambda job: found(job, ids))
-        except SpillwayError as error:
-            if not await self._found_without_us(error, ids, hook):
-                await predictions.cancel(ids)
-            raise
-        if _under_way(job).ids != ids:
-            await predictions.cancel(ids)
-
-    async def _found_without_us(self, error: SpillwayError, ids: tuple[str, ...], hook: str | None) -> bool:
-        """Whether somebody will look for what was started, though its ids could not be stored as ours."""
-        if isinstance(error, Conflict):
-            return await self._course.hold.leave(ids)
-        return isinstance(error, StoreUnavailable) and hook is not None
-
     # What is under way.
 
     async def _finished(self, predictions: Predictions, fallback: Fallback) -> Result:
         """Look until it has ended, and keep what it gave."""
-        hosted = _under_way(self._course.job)
+        hosted = self._course.job.the_hosted
         try:
             until = hosted.began_at + self._limit_s(fallback)
             result = await watched(self._course, self._request, predictions, fallback, until)
@@ -219,10 +148,9 @@ class HostedTry:
     async def _came_to_nothing(self, fallback: Fallback, error: SpillwayError) -> None:
         """The record says so, and the job: nothing of it is looked for any more."""
         self._note(fallback, error)
-        if isinstance(error, Overflow) and error.retry_after_s:
-            backends = self._course.means.backends
-            backends.resting[fallback.place] = backends.monotonic() + min(error.retry_after_s, LONGEST_REST_S)
-        await self._course.hold.step(partial(gone, refund=_unpaid(error)))
+        if isinstance(error, Overflow):
+            self._course.means.backends.rest(fallback.place, error.retry_after_s)
+        await self._course.hold.step(partial(gone, refund=surely_unpaid(error)))
 
     def _note_canceled(self, fallback: Fallback, error: asyncio.CancelledError) -> None:
         """What its caller takes back is paid all the same; what is handed back is not over."""
@@ -230,31 +158,15 @@ class HostedTry:
             self._note(fallback, error)
 
     def _note(self, fallback: Fallback, error: BaseException | None) -> None:
-        hosted = _under_way(self._course.job)
+        hosted = self._course.job.the_hosted
         self._course.note(fallback.provider, error, hosted.began_at, fallback.place)
-        self._course.record.usd += 0.0 if _unpaid(error) else hosted.usd
+        self._course.record.usd += 0.0 if surely_unpaid(error) else hosted.usd
 
 
 async def end_hosted(predictions: Mapping[str, Predictions], job: Job) -> None:
     """A job will not be gone on with: end what runs for it at a provider. Never raises."""
     if job.hosted and job.hosted.known and job.hosted.provider in predictions:
         await predictions[job.hosted.provider].cancel(job.hosted.known)
-
-
-def _under_way(job: Job) -> Hosted:
-    assert job.hosted is not None  # noqa: S101 (asked of jobs whose start is stored)
-    return job.hosted
-
-
-def _heard(creating: "asyncio.Future[None]") -> None:
-    """How a start has ended that nobody waits for any more is no error of anybody's."""
-    if not creating.cancelled():
-        creating.exception()
-
-
-def _unpaid(error: BaseException | None) -> bool:
-    """Whether a provider has surely not begun: it turned the job away, or never heard of it."""
-    return isinstance(error, NoCapacity) and not (isinstance(error, Unreachable) and error.arrived)
 
 
 def _resumed(job: Job, *, now: float) -> Job:

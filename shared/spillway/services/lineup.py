@@ -23,18 +23,12 @@ class Lineup:
 
     def hosted(self) -> list[Fallback]:
         """The fallbacks that could answer, best first; those that asked to be left alone come last."""
-        resting, now = self._backends.resting, self._backends.monotonic()
-        usable = self._usable()
-        return sorted(usable, key=lambda one: resting.get(one.place, now) > now) if resting else usable
+        return sorted(filter(self._usable, self._route.fallbacks), key=lambda one: self._backends.rests(one.place))
 
-    def _usable(self) -> list[Fallback]:
-        providers = self._backends.routes.providers
-        return [
-            fallback
-            for fallback in self._route.fallbacks
-            if fallback.provider in self._backends.hosted
-            and (not self._request.beyond_subnet or providers[fallback.provider].kind == "openai")
-        ]
+    def _usable(self, fallback: Fallback) -> bool:
+        if fallback.provider not in self._backends.hosted:
+            return False
+        return not self._request.beyond_subnet or self._backends.routes.providers[fallback.provider].kind == "openai"
 
     def arrange(self, ahead: list[Fallback | None]) -> None:
         """They are to be asked in this order."""

@@ -12,6 +12,7 @@ from spillway.domain.routes import Fallback
 from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapacity, Overflow
 from spillway.ports import Attempt, Served
 from spillway.services.backends import Backends
+from spillway.services.budgets import set_aside
 from spillway.services.gate import Entry, Gate
 from spillway.services.lineup import Lineup
 from spillway.services.patience import enter_patiently
@@ -37,9 +38,8 @@ class Try:
 
     def record(self, error: BaseException | None, now: float) -> Attempt:
         """What became of it."""
-        message = str(error) if isinstance(error, Overflow) else ""
         place = self.fallback.place if self.fallback else ""
-        return Attempt(self.backend, kind_of(error), now - self.started, message, place)
+        return Attempt.ended(self.backend, error, now - self.started, place)
 
 
 class Round:
@@ -168,19 +168,11 @@ class Round:
     async def prepare(self, tried: Try) -> None:
         """See to it, before a hosted try begins, that its money is at hand."""
         if tried.fallback is not None:
-            await self._money.prepare(self._price(tried.fallback), self.terms.priority)
-
-    def _price(self, fallback: Fallback) -> float:
-        return self.request.pictures * fallback.usd_per_job
+            await self._money.prepare(tried.fallback.price_usd(self.request.pictures), self.terms.priority)
 
     def _reserve(self, tried: Try, fallback: Fallback) -> None:
-        money, now, usd = self._money, self._backends.epoch(), self._price(fallback)
-        tried.reservation = money.reserve(usd, now, self.terms.priority)
-        if tried.reservation is None:
-            left_s = money.seconds_left(now, usd, self.terms.priority)
-            own = self.terms.caller.limits.usd_per_day is not None
-            whose = "of all, or of this key, " if own else ""
-            raise MoneySpent(f"the day's money {whose}for hosted inference is spent", retry_after_s=left_s)
+        usd = fallback.price_usd(self.request.pictures)
+        tried.reservation = set_aside(self._money, usd, self._backends.epoch(), self.terms.priority)
         tried.usd = usd
 
     def end(self, tried: Try, error: BaseException | None) -> None:
@@ -195,7 +187,7 @@ class Round:
             self.record.served_by = tried.backend
         elif isinstance(error, Overflow):
             self._failures.append((tried.backend, error))
-            self._rest(tried, error, now)
+            self._rest(tried, error)
         elif isinstance(error, ContextTooLong) and self._lineup.outgrow(tried.fallback):
             return
         else:
@@ -210,14 +202,13 @@ class Round:
         else:
             self.gate.hosted_ended(tried.key, None if error else now - tried.started)
 
-    def _rest(self, tried: Try, error: Overflow, now: float) -> None:
+    def _rest(self, tried: Try, error: Overflow) -> None:
         if tried.fallback is None:
             return
         if isinstance(error, NoCapacity) and tried.reservation:
             self._money.release(tried.reservation)
             self.record.usd -= tried.usd
-        if error.retry_after_s:
-            self._backends.resting[tried.fallback.place] = now + min(error.retry_after_s, 60.0)
+        self._backends.rest(tried.fallback.place, error.retry_after_s)
 
     def nobody(self) -> NobodyAnswered:
         """The end of a round in which every backend overflowed."""

@@ -86,9 +86,8 @@ class Running:
 
     def _usable(self, course: Course) -> list[tuple[int, Fallback]]:
         backends = self._means.backends
-        now = backends.monotonic()
         usable = [one for one in enumerate(course.route.fallbacks) if one[1].provider in backends.hosted]
-        return sorted(usable, key=lambda one: backends.resting.get(one[1].place, now) > now)
+        return sorted(usable, key=lambda one: backends.rests(one[1].place))
 
     async def _on_subnet(self, course: Course) -> Result:
         """Whoever can go nowhere else waits for as long as the job lives."""

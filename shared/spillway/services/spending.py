@@ -12,20 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from spillway.domain.budget import (
-    DAY_S,
-    SKEW_S,
-    Purse,
-    cap_micros,
-    date_of,
-    days_of,
-    kept_from,
-    price_micros,
-)
-from spillway.domain.pressure import Pace, SpendHistory, pressure
+from spillway.domain.budget import DAY_S, SKEW_S, Purse, cap_micros, days_of, kept_from, price_micros
+from spillway.domain.pressure import Pace, pressure
 from spillway.errors import StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
+from spillway.services.days import Day, Days
 from spillway.services.grants import Grants
 
 log = logging.getLogger("spillway")
@@ -36,7 +28,6 @@ IDLE_S = 60.0
 AHEAD_S = 60.0
 GAP_S = 0.25
 LONGEST_REST_S = 10.0
-WARNINGS = (95, 80, 50)
 
 
 @dataclass(slots=True)
@@ -50,31 +41,14 @@ class Reservation:
     """The same price out of the caller's own money, where that is limited too."""
 
 
-class _Day:
-    """What this instance knows of one day's money."""
-
-    def __init__(self, number: int, cap: int, of: str):
-        self.key = date_of(number)
-        self._whose = f"{self.key} of the key {of}" if of else self.key
-        self.purse = Purse(cap)
-        self.history = SpendHistory(number * DAY_S)
-        self.warned = 0
-
-    def note(self, now: float) -> None:
-        """Take down how much is gone, and say so once at 50, 80 and 95 %."""
-        self.history.note(now, self.purse.cap - self.purse.reach)
-        percent = next((one for one in WARNINGS if self.purse.gone * 100 >= one), 0)
-        if percent > self.warned:
-            self.warned = percent
-            log.warning("%d %% of the money of %s for hosted inference is gone", percent, self._whose)
-
-
 class Spending:
     """The day's money. `usd_per_day` None is no cap, and then the store is not used.
 
     `highest` tells the highest priority that a caller can have: the last of the money is kept from those below it.
     `of` is the key whose money it is, empty for the money of all.
     """
+
+    whose = ""
 
     def __init__(
         self,
@@ -85,11 +59,11 @@ class Spending:
         highest: Callable[[], int] = lambda: 0,
         of: str = "",
     ):
-        self._grants, self._of = Grants(store, of), of
+        self._grants = Grants(store, of)
         self._cap = None if usd_per_day is None else cap_micros(usd_per_day)
+        self._days = Days(self._cap or 0, of)
         self._epoch = epoch
         self._highest = highest
-        self._days: dict[int, _Day] = {}
         self._pace = Pace()
         self._waiting = 0
         self._asked_at = 0.0
@@ -105,7 +79,7 @@ class Spending:
         micros = price_micros(usd)
         if self._cap is None or micros == 0:
             return Reservation(usd, 0, ())
-        days, kept = self._on(now), self._kept_from(priority)
+        days, kept = self._days.near(now), self._kept_from(priority)
         held = not self._closed and all(day.purse.holds(micros, kept) for day in days.values())
         if held:
             self._take(micros, days.values(), now)
@@ -113,7 +87,7 @@ class Spending:
             self._wake.set()
         return Reservation(usd, micros, tuple(days)) if held else None
 
-    def _take(self, micros: int, days: Iterable[_Day], now: float) -> None:
+    def _take(self, micros: int, days: Iterable[Day], now: float) -> None:
         self._pace.add(now, micros)
         for day in days:
             day.purse.take(micros)
@@ -142,7 +116,7 @@ class Spending:
     def _worth_waiting(self, micros: int, kept: float) -> bool:
         if self._cap is None or micros == 0 or self._closed or self._rest_s() > 0:
             return False
-        days = self._on(self._epoch()).values()
+        days = self._days.near(self._epoch()).values()
         holds = all(day.purse.holds(micros, kept) for day in days)
         return not holds and all(day.purse.could_hold(micros, kept) for day in days)
 
@@ -160,7 +134,7 @@ class Spending:
         """Until a refused caller may come again: a moment where a larger grant would do, else the next day."""
         if self._cap is None:
             return 0.0
-        if self._today(now).purse.could_hold(max(1, price_micros(usd)), self._kept_from(priority)):
+        if self._days.today(now).purse.could_hold(max(1, price_micros(usd)), self._kept_from(priority)):
             return REFRESH_S
         return DAY_S - now % DAY_S + SKEW_S
 
@@ -168,7 +142,7 @@ class Spending:
         """How hard the day's money presses, 0 to 1; 0 without a cap."""
         if self._cap is None:
             return 0.0
-        day = self._today(now)
+        day = self._days.today(now)
         left = day.purse.reach
         return pressure(day.history.need(now, self._cap - left, DAY_S - now % DAY_S), left)
 
@@ -176,7 +150,7 @@ class Spending:
         """Values of this moment by their metric's name; nothing without a cap."""
         if self._cap is None:
             return {}
-        day = self._today(now)
+        day = self._days.today(now)
         return {
             "spillway_fallback_budget_usd": self._cap / 1e6,
             "spillway_fallback_budget_spent_usd": (day.purse.others_spent + day.purse.spent) / 1e6,
@@ -204,17 +178,6 @@ class Spending:
 
     def _kept_from(self, priority: int) -> float:
         return kept_from(priority, self._highest())
-
-    def _on(self, now: float) -> dict[int, _Day]:
-        return {number: self._day(number) for number in days_of(now)}
-
-    def _today(self, now: float) -> _Day:
-        return self._day(int(now // DAY_S))
-
-    def _day(self, number: int) -> _Day:
-        if number not in self._days:
-            self._days[number] = _Day(number, self._cap or 0, self._of)
-        return self._days[number]
 
     def _idle(self) -> bool:
         return self._leaving or self._epoch() - self._asked_at > IDLE_S
@@ -258,7 +221,7 @@ class Spending:
 
     async def _settle_days(self, near: list[int]) -> None:
         for number in near:
-            day = self._day(number)
+            day = self._days[number]
             await self._grants.trade(number, day.purse, partial(self._aim, day.purse), idle=self._idle())
             day.note(self._epoch())
         for number in [number for number in self._days if number not in near]:

@@ -21,8 +21,7 @@ async def watched(
 
     Raises what its end stands for. A webhook saves the wait for the next look.
     """
-    hosted, pause_s, heard_at = course.job.hosted, FIRST_LOOK_S, course.now()
-    assert hosted is not None  # noqa: S101 (its ids are stored)
+    hosted, pause_s, heard_at = course.job.the_hosted, FIRST_LOOK_S, course.now()
     until = max(until, heard_at + LONGEST_LOOK_S)
     while course.now() <= until:
         try:
