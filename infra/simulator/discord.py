@@ -5,21 +5,20 @@ are those of Discord's documentation (resources/webhook, resources/message, topi
 """
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from aiohttp import web
 
 from simulator.faults import BODY, TRANSPORT, Fault, Kind
+from simulator.limits import RateLimit
+from simulator.messages import Message, refused
 from simulator.record import Recorded
 from simulator.reply import drop, send
 from simulator.server import ENTRY, Endpoint, Simulator, fault_of
 
 EPOCH_MS = 1_420_070_400_000
-MOST_EMBEDS, LONGEST_CONTENT, LONGEST_EMBEDS = 10, 2000, 6000
-LONGEST = {"title": 256, "description": 4096}
 ROOTS = ("/api/webhooks/{id}/{token}", r"/api/v{version:\d+}/webhooks/{id}/{token}")
 SAID = {
     400: ("Invalid Form Body", 50035),
@@ -28,52 +27,6 @@ SAID = {
     500: ("500: Internal Server Error", 0),
 }
 _DONE: frozenset[Kind] = TRANSPORT | BODY | {"error", "reply_lost", "repeated", "late"}
-
-
-@dataclass(slots=True)
-class Message:
-    """A message of the channel; `edits` counts how often it was changed."""
-
-    id: str
-    content: str = ""
-    embeds: list[dict[str, Any]] = field(default_factory=list)
-    flags: int = 0
-    edits: int = 0
-    deleted: bool = False
-
-    def shown(self) -> dict[str, Any]:
-        """As the API gives it."""
-        edited = "2026-11-01T00:00:00+00:00" if self.edits else None
-        return {"id": self.id, "type": 0, "channel_id": "1", "webhook_id": "1", "content": self.content,
-                "embeds": self.embeds, "flags": self.flags, "edited_timestamp": edited}  # fmt: skip
-
-
-class Bucket:
-    """So many calls in any span of seconds."""
-
-    def __init__(self, now: Callable[[], float], calls: int, span_s: float) -> None:
-        """Nobody has called yet."""
-        self.calls, self.span_s = calls, span_s
-        self._now = now
-        self._taken: deque[float] = deque()
-
-    def take(self) -> float:
-        """How long until a call is taken; 0 for now, and then it counts."""
-        now = self._now()
-        while self._taken and now - self._taken[0] >= self.span_s:
-            self._taken.popleft()
-        if len(self._taken) < self.calls:
-            self._taken.append(now)
-            return 0.0
-        return self.resets_in()
-
-    def left(self) -> int:
-        """How many are taken now."""
-        return max(0, self.calls - len(self._taken))
-
-    def resets_in(self) -> float:
-        """Until the oldest call no longer counts."""
-        return max(0.001, self._taken[0] + self.span_s - self._now()) if self._taken else 0.0
 
 
 class DiscordApi(Simulator):
@@ -102,8 +55,8 @@ class DiscordApi(Simulator):
         self.deleted = False
         self.limited = 0
         self.late_s = 0.2
-        self._global = Bucket(self.clock.now, *everybody)
-        self._buckets: defaultdict[str, Bucket] = defaultdict(lambda: Bucket(self.clock.now, *webhook))
+        self._global = RateLimit(self.clock.now, *everybody)
+        self._buckets: defaultdict[str, RateLimit] = defaultdict(lambda: RateLimit(self.clock.now, *webhook))
 
     @property
     def webhook_url(self) -> str:
@@ -206,7 +159,7 @@ class DiscordApi(Simulator):
 
         def make() -> Message:
             message = Message(self._snowflake())
-            _put(message, body)
+            message.put(body)
             self.messages.append(message)
             return message
 
@@ -227,7 +180,7 @@ class DiscordApi(Simulator):
             return await self.fail(request, 400, refusal)
 
         def edit() -> Message:
-            _put(message, body)
+            message.put(body)
             message.edits += 1
             return message
 
@@ -281,44 +234,3 @@ class DiscordApi(Simulator):
         """Ids grow with time, and by one within a millisecond."""
         last = int(self.messages[-1].id) if self.messages else 0
         return str(max(last + 1, (int(time.time() * 1000) - EPOCH_MS) << 22))
-
-
-def refused(body: Any, *, empty: bool = False) -> str | None:
-    """What is wrong with a message, None where nothing is."""
-    if not isinstance(body, dict):
-        return "The request body contains invalid JSON."
-    content, embeds = body.get("content") or "", body.get("embeds") or []
-    checks = {
-        "Cannot send an empty message": not empty,
-        f"content: Must be {LONGEST_CONTENT} or fewer in length.": len(content) <= LONGEST_CONTENT,
-        f"embeds: Must be {MOST_EMBEDS} or fewer in length.": len(embeds) <= MOST_EMBEDS,
-        f"embeds: Embed size exceeds maximum size of {LONGEST_EMBEDS}": sum(map(length, embeds)) <= LONGEST_EMBEDS,
-        "embeds: This field is required, or has a wrong length": all(map(_is_embed, embeds)),
-    }
-    return next((said for said, holds in checks.items() if not holds), None)
-
-
-def length(embed: Mapping[str, Any]) -> int:
-    """The characters of an embed that count."""
-    texts = [embed.get("title", ""), embed.get("description", ""), embed.get("footer", {}).get("text", ""),
-             embed.get("author", {}).get("name", "")]  # fmt: skip
-    texts += [text for one in embed.get("fields", []) for text in (one["name"], one["value"])]
-    return sum(map(len, texts))
-
-
-def _is_embed(embed: Mapping[str, Any]) -> bool:
-    fields = embed.get("fields", [])
-    return (
-        all(len(embed.get(name, "")) <= most for name, most in LONGEST.items())
-        and len(fields) <= 25
-        and all(1 <= len(one.get("name", "")) <= 256 and 1 <= len(one.get("value", "")) <= 1024 for one in fields)
-        and len(embed.get("footer", {}).get("text", "")) <= 2048
-        and str(embed.get("url", "https://")).startswith(("https://", "http://"))
-    )
-
-
-def _put(message: Message, body: Mapping[str, Any]) -> None:
-    """What a body names is replaced, what it doesn't stays."""
-    message.content = body.get("content", message.content) or ""
-    message.embeds = body.get("embeds", message.embeds) or []
-    message.flags = body.get("flags", message.flags) or 0

@@ -8,21 +8,22 @@ from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
-from simulator.catalogue import Catalogue, Deployment
+from simulator.catalogue import ACCOUNT, Catalogue, Deployment
 from simulator.desk import Desk
 from simulator.faults import KINDS, TRANSPORT, Fault, Kind
 from simulator.fleet import Fleet
-from simulator.limits import RateLimit
+from simulator.limits import RateLimit, retry_after
+from simulator.orders import Order, OrderError, named, ordered_model, read_order
 from simulator.outputs import Outputs
 from simulator.predictions import Prediction
-from simulator.problems import LEAST_CANCEL_S, UNKNOWN_VERSION, problem, span_s, wait_s
+from simulator.problems import problem, wait_s
 from simulator.record import Recorded
 from simulator.reply import send
-from simulator.schemas import Model, complaints, problem_of
 from simulator.server import ENTRY, Endpoint, Simulator, fault_of
 from simulator.told import tell_events
 from simulator.webhooks import Webhooks, signing_key
 
+WRONG_SCALE = "min_instances and max_instances are whole numbers, the first no greater"
 _CREATIONS: frozenset[Kind] = KINDS - {"refuse", "runner", "ignored"}
 _CHANGES: frozenset[Kind] = TRANSPORT | {"error", "ignored"}
 
@@ -126,8 +127,10 @@ class ReplicateApi(Simulator):
         """The model, of a POST that creates a prediction."""
         if request.method != "POST" or not request.path.endswith("/predictions"):
             return None
-        model, _ = self._target(request)
-        return model.name if model is not None else "unknown"
+        try:
+            return ordered_model(request, entry.json, self.catalogue).name
+        except OrderError:
+            return "unknown"
 
     def kinds(self, request: web.Request) -> frozenset[Kind]:
         """Faults of jobs befall the creation, so that polling doesn't use them up."""
@@ -164,10 +167,7 @@ class ReplicateApi(Simulator):
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if request.headers.get("Authorization", "").split(" ") not in (
-                ["Bearer", self.token],
-                ["Token", self.token],
-            ):
+            if request.headers.get("Authorization") not in (f"Bearer {self.token}", f"Token {self.token}"):
                 return await self.fail(request, 401)
             return await endpoint(request)
 
@@ -176,42 +176,22 @@ class ReplicateApi(Simulator):
     # Predictions.
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        model, refused = self._target(request)
-        if model is None:
-            return await send(request, refused, status=int(refused["status"]))
-        body = request[ENTRY].json
-        given = body.get("input")
-        found = complaints(model, given if isinstance(given, dict) else {}, strict=self.strict)
-        if found or not isinstance(given, dict):
-            return await send(request, problem_of(found), status=422)
-        cancel_after_s = span_s(request.headers.get("Cancel-After"))
-        if cancel_after_s is not None and cancel_after_s < LEAST_CANCEL_S:
-            return await send(request, self.problem(422, "Cancel-After must be at least 5 seconds"), status=422)
-        prediction = self._begin(request, model, body, cancel_after_s)
+        try:
+            order = read_order(request, request[ENTRY].json, self.catalogue, strict=self.strict)
+        except OrderError as error:
+            return await send(request, error.problem, status=error.problem["status"])
+        prediction = self._begin(order, fault_of(request))
         await self._waited(request, prediction)
         return await self._created(request, prediction)
 
-    def _target(self, request: web.Request) -> tuple[Model | None, dict[str, Any]]:
-        """The model that a creating POST means, or the problem."""
-        body = request[ENTRY].json if ENTRY in request else None
-        if "owner" in request.match_info:
-            name = self._named(request)
-            model = self.catalogue.target(name, deployment="/deployments/" in request.path)
-            return model, self.problem(404)
-        version = body.get("version") if isinstance(body, dict) else None
-        return self.catalogue.version(str(version)), UNKNOWN_VERSION
-
-    def _begin(
-        self, request: web.Request, model: Model, body: dict[str, Any], cancel_after_s: float | None
-    ) -> Prediction:
-        deployment = self._named(request) if "/deployments/" in request.path else None
+    def _begin(self, order: Order, fault: Fault | None) -> Prediction:
         prediction = Prediction(
-            self.desk.new_id(), model, body["input"], self.url, deployment, fault_of(request), body.get("webhook"),
-            cancel_after_s=cancel_after_s,
+            self.desk.new_id(), order.model, order.input, self.url, order.deployment, fault, order.webhook,
+            cancel_after_s=order.cancel_after_s,
         )  # fmt: skip
-        prediction.webhook_events = frozenset(body.get("webhook_events_filter") or prediction.webhook_events)
+        prediction.webhook_events = order.events or prediction.webhook_events
         self.desk.take(prediction)
-        fleet = self.catalogue.fleet_for(model, deployment)
+        fleet = self.catalogue.fleet_for(order.model, order.deployment)
         prediction.task = self.spawn(self._run(prediction, fleet))
         return prediction
 
@@ -276,33 +256,27 @@ class ReplicateApi(Simulator):
     # The rest of the API.
 
     async def _model(self, request: web.Request) -> web.StreamResponse:
-        shown = self.catalogue.model_json(self._named(request))
+        shown = self.catalogue.model_json(named(request))
         if shown is None:
             return await self.fail(request, 404)
         return await send(request, shown, fault_of(request))
 
     async def _deployment(self, request: web.Request) -> web.StreamResponse:
-        name = self._named(request)
+        name = named(request)
         wait_s = self.limit.take()
         if wait_s > 0:
-            return await send(request, self.problem(429), status=429, headers={"Retry-After": f"{wait_s:.0f}"})
+            return await send(request, self.problem(429), status=429, headers=retry_after(wait_s))
         if name not in self.catalogue.deployments:
             return await self.fail(request, 404)
         kind = getattr(fault_of(request), "kind", None)
         if request.method == "PATCH" and kind != "ignored" and not self.catalogue.patch(name, request[ENTRY].json):
-            return await self.fail(
-                request, 422, "min_instances and max_instances are whole numbers, the first no greater"
-            )
+            return await self.fail(request, 422, WRONG_SCALE)
         if kind == "error":
             return await self.fail(request, 500)
         return await send(request, self.catalogue.deployment_json(name), fault_of(request))
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
-        account = {"type": "organization", "username": "acme", "name": "Acme", "github_url": "https://github.com/acme"}
-        return await send(request, account, fault_of(request))
+        return await send(request, ACCOUNT, fault_of(request))
 
     async def _secret(self, request: web.Request) -> web.StreamResponse:
         return await send(request, {"key": self.webhook_key}, fault_of(request))
-
-    def _named(self, request: web.Request) -> str:
-        return f"{request.match_info['owner']}/{request.match_info['name']}"

@@ -1,12 +1,12 @@
 """TensorDock's API v2: instances and locations, its limit of calls, and machines that cost money every second."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from aiohttp import web
 
 from simulator.faults import BODY, TRANSPORT, Fault, Kind
+from simulator.limits import RateLimit, retry_after
 from simulator.record import Recorded
 from simulator.rented import Cloud, Rented
 from simulator.reply import send
@@ -43,9 +43,8 @@ class TensorDockApi(Simulator):
         """Nothing listens yet, nothing is rented."""
         super().__init__(time_scale=time_scale, seed=seed, faults=faults)
         self.cloud = Cloud(self.clock.now, self.random, epoch=EPOCH, boot_s=boot_s)
-        self.token, self.calls_a_minute = token, calls_a_minute
-        self.limited = 0
-        self._calls: deque[float] = deque()
+        self.token = token
+        self.limit = RateLimit(self.cloud.now, calls_a_minute)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The API, behind its token."""
@@ -81,23 +80,12 @@ class TensorDockApi(Simulator):
         async def guarded(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") != f"Bearer {self.token}":
                 return await self.fail(request, 401)
-            wait_s = self._too_many()
+            wait_s = self.limit.take()
             if wait_s > 0:
-                self.limited += 1
-                return await send(request, self.problem(429), status=429, headers={"Retry-After": f"{wait_s:.0f}"})
+                return await send(request, self.problem(429), status=429, headers=retry_after(wait_s))
             return await endpoint(request)
 
         return guarded
-
-    def _too_many(self) -> float:
-        """How long until a call is taken again; 0 for now. A call that is turned away does not count."""
-        now = self.cloud.now()
-        while self._calls and now - self._calls[0] >= 60.0:
-            self._calls.popleft()
-        if len(self._calls) >= self.calls_a_minute:
-            return max(1.0, 60.0 - (now - self._calls[0]))
-        self._calls.append(now)
-        return 0.0
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         entries = [

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator import DiscordApi
-from simulator.discord import refused
+from simulator.messages import refused
 from spillway.adapters.discord import DiscordWebhook, _embed
 from spillway.adapters.http import HttpPool
 from spillway.adapters.json_api import Throttled

@@ -81,7 +81,7 @@ async def test_a_short_limit_of_calls_is_waited_out_and_a_long_one_is_not(there:
     api, deployments = there
     api.faults.add("status", status=429, retry_after=0.2, times=2)
     assert await deployments.scale(NAME) == Scale(1, 3)
-    api.limit.calls_a_minute = 1
+    api.limit.calls = 1
     with pytest.raises(Throttled):
         await deployments.scale(NAME)
     assert api.limit.limited == 1

@@ -141,13 +141,13 @@ async def test_the_limit_of_calls_is_waited_out_when_it_is_short(tensordock: tup
 
 async def test_the_limit_of_calls_is_not_waited_out_for_ever(tensordock: tuple[TensorDockApi, Machines]) -> None:
     api, machines = tensordock
-    api.calls_a_minute = 3
+    api.limit.calls = 3
     for _ in range(3):
         await machines.sightings()
     with pytest.raises(Throttled) as caught:
         await machines.sightings()
     assert (caught.value.retry_after_s or 0) > 2
-    assert api.limited == 1
+    assert api.limit.limited == 1
     api.cloud.skip(60)
     assert await machines.sightings() == []
 

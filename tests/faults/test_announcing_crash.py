@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from simulator import DiscordApi
-from simulator.discord import Message
+from simulator.messages import Message
 from simulator.reply import forever
 from simulator.server import background
 from spillway.adapters.sqlite_outbox import SqliteOutbox

@@ -19,8 +19,9 @@ from spillway.domain.tally import RETIRE_S, RETIRED, Counts, Tally, merged
 from spillway.domain.warm import WarmTerms
 from spillway.errors import SpillwayError, StoreUnavailable
 from spillway.ports.deployments import Scale
-from spillway.services.balancing import FOLDER, STATE, Balancing, Outlook, Report
-from spillway.services.exchange import TARGETS
+from spillway.services.balancing import STATE, Balancing, Report
+from spillway.services.exchange import BALANCER, TARGETS
+from spillway.services.scaling import Outlook
 from spillway.services.spending import Spending
 from spillway.services.warm_places import Change, WarmPlace
 
@@ -84,7 +85,7 @@ class Rounds:
 
     async def state(self) -> dict[str, Any]:
         """What the balancer has kept."""
-        found = await self.store.read(FOLDER, STATE)
+        found = await self.store.read(BALANCER, STATE)
         assert found is not None
         return found.body
 
@@ -109,7 +110,7 @@ async def test_warm_instances_follow_the_overflow_up_and_down_to_zero() -> None:
         kept = await there.state()
         assert [(change["what"], change["error"]) for change in kept["changes"]][:1] == [("least", "")]
         assert all(change["why"] for change in kept["changes"])
-        targets = await there.store.read(FOLDER, TARGETS)
+        targets = await there.store.read(BALANCER, TARGETS)
         assert targets is not None
         assert targets.body["places"][PLACE]["least"] == 0
 
@@ -293,13 +294,13 @@ async def test_a_round_that_another_has_overtaken_orders_nothing() -> None:
         before, kept = there.least, await there.state()
 
         async def overtake() -> None:
-            await there.store.write(FOLDER, STATE, {**kept, "overtaken": True})
+            await there.store.write(BALANCER, STATE, {**kept, "overtaken": True})
 
         real = there.deployments
         there.deployments = Interrupted(real, looking=overtake)  # type: ignore[assignment]
         there.skip(3600.0)
         report = await there.balancing().round()
-        assert report.problems == [f"{FOLDER}/{STATE} was changed meanwhile"]
+        assert report.problems == [f"{BALANCER}/{STATE} was changed meanwhile"]
         assert (there.least, report.changes) == (before, [])
         assert (await there.state())["overtaken"]
 
@@ -325,7 +326,7 @@ async def test_a_lost_state_is_made_up_from_what_the_provider_says() -> None:
         await there.minutes(2)
         assert there.least == 0
         await there.minutes(15, jobs=20)
-        await there.store.write(FOLDER, STATE, {"version": 7})
+        await there.store.write(BALANCER, STATE, {"version": 7})
         await there.minutes(130)
         assert there.least == 0
 
@@ -333,11 +334,11 @@ async def test_a_lost_state_is_made_up_from_what_the_provider_says() -> None:
 @pytest.mark.parametrize(
     ("folder", "key", "body"),
     [
-        (FOLDER, "lease", {"until": "soon"}),
-        (FOLDER, "lease", {"until": None}),
-        (FOLDER, STATE, {"version": 1, "warm": 7, "targets": [], "scalers": 9, "changes": {}}),
-        (FOLDER, STATE, {"version": 1, "warm": {"places": {PLACE: 1}, "bill": 7}, "targets": {ROUTE: 7}}),
-        (FOLDER, "history", {"version": 1, "rows": [[1, 2, 3]]}),
+        (BALANCER, "lease", {"until": "soon"}),
+        (BALANCER, "lease", {"until": None}),
+        (BALANCER, STATE, {"version": 1, "warm": 7, "targets": [], "scalers": 9, "changes": {}}),
+        (BALANCER, STATE, {"version": 1, "warm": {"places": {PLACE: 1}, "bill": 7}, "targets": {ROUTE: 7}}),
+        (BALANCER, "history", {"version": 1, "rows": [[1, 2, 3]]}),
         (TALLIES, "another", {"version": 1, "at": "noon", "routes": 7}),
         (TALLIES, RETIRED, {"version": 9}),
     ],
@@ -381,7 +382,7 @@ async def test_a_round_ends_in_its_time_and_the_next_one_leads() -> None:
 
 async def test_a_lease_that_was_not_left_ends_by_itself() -> None:
     async with balancing() as there:
-        await there.store.write(FOLDER, "lease", {"holder": "dead", "until": there.now() + 60.0})
+        await there.store.write(BALANCER, "lease", {"holder": "dead", "until": there.now() + 60.0})
         assert (await there.balancing().round()).skipped
         there.skip(61.0)
         assert not (await there.balancing().round()).skipped
@@ -467,7 +468,7 @@ async def test_the_documents_stay_small() -> None:
         for hour in range(24):
             await there.minutes(10, jobs=hour % 5)
             there.skip(3000.0)
-        state, history = await there.state(), await there.store.read(FOLDER, "history")
+        state, history = await there.state(), await there.store.read(BALANCER, "history")
         assert history is not None
         assert len(state["changes"]) <= 200
         assert len(history.body["rows"]) <= 62 + 98 + 170

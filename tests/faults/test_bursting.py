@@ -186,7 +186,7 @@ async def test_a_store_that_refuses_starts_nothing(kind: str) -> None:
 async def test_the_limit_of_calls_only_puts_things_off(kind: str) -> None:
     async with balancing(kind, try_s=0.1, call_s=0.2) as there:
         if isinstance(there.api, TensorDockApi):
-            there.api.calls_a_minute = 2
+            there.api.limit.calls = 2
         elif isinstance(there.api, ComputeEngineApi):
             there.api.faults.add("status", status=429, probability=0.3)
         await there.rounds(60, FLOOD)

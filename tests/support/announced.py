@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from simulator import DiscordApi
-from simulator.discord import Message
+from simulator.messages import Message
 from spillway.domain.announcements import PLACEHOLDER, REDEMPTION
 from spillway.domain.redemptions import Decorations, Redemption
 from spillway.domain.tickets import CERTAIN

@@ -20,9 +20,10 @@ from spillway.domain.warm import WarmTerms
 from spillway.errors import BadSettings
 from spillway.ports.burst import Machines, Readiness
 from spillway.ports.deployments import Deployments
-from spillway.services.balancing import Balancing, Keep, Scaler
+from spillway.services.balancing import Balancing
 from spillway.services.burst_scaling import BurstRoute, BurstScaler
 from spillway.services.bursting import Bursting
+from spillway.services.scaling import Keep, Scaler
 from spillway.services.spending import Spending
 from spillway.services.tallying import route_name
 from spillway.services.warm_places import WarmPlace

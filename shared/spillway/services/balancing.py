@@ -8,9 +8,9 @@ is ordered again. So nothing has to be undone.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from spillway.domain.budget import WRONG_S
 from spillway.domain.history import History, read_history
@@ -24,39 +24,18 @@ from spillway.ports.store import Store
 from spillway.services.archive import Archive
 from spillway.services.exchange import BALANCER, TARGETS
 from spillway.services.leases import Lease
+from spillway.services.scaling import Outlook, Scaler, State
 from spillway.services.warm_places import Change, WarmPlace
 from spillway.services.warming import Budget, Warming
 
 log = logging.getLogger("spillway.balancing")
 
-FOLDER = BALANCER
 STATE, HISTORY, LEASE = "state", "history", "lease"
 VERSION = 1
 WITHIN_S = 50.0
 CHANGES_KEPT = 200
 BLIND_ROUNDS = 3
 KINDS: Mapping[str, type] = {"changes": list, "scalers": dict, "targets": dict, "warm": dict}
-State = dict[str, Any]
-Keep = Callable[[State], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a round has found out, for whatever else is scaled by it."""
-
-    now: float
-    history: History
-    total: Tally
-
-
-class Scaler(Protocol):
-    """Something else that is scaled in each round, with a state of its own. `keep` stores it before money is spent."""
-
-    name: str
-
-    async def round(self, outlook: Outlook, state: Mapping[str, Any], keep: Keep) -> tuple[State, list[Change]]:
-        """One round; the state that it gives back is stored too. May raise a SpillwayError."""
-        ...
 
 
 @dataclass(slots=True)
@@ -96,7 +75,7 @@ class Balancing:
     async def round(self) -> Report:
         """One round, in bounded time. Never raises for what is outside: it is in the report, and in the next round."""
         report = Report()
-        lease = Lease(self._store, FOLDER, LEASE, epoch=self._epoch)
+        lease = Lease(self._store, BALANCER, LEASE, epoch=self._epoch)
         try:
             async with asyncio.timeout(self._within_s) as limit:
                 if not await lease.take():
@@ -141,7 +120,7 @@ class _Round:
     async def run(self) -> None:
         documents = {one.key: one.body for one in await self._store.list(TALLIES)}
         total, now = merged(documents), self._epoch()
-        found = await self._store.read(FOLDER, STATE)
+        found = await self._store.read(BALANCER, STATE)
         self._state, self._version = _understood(found.body if found else {}), found.version if found else None
         history = await self._history(total, now)
         routes = self._targets(history, now)
@@ -153,10 +132,10 @@ class _Round:
         await Archive(self._store, self._epoch).sum_up()
 
     async def _history(self, total: Tally, now: float) -> History:
-        found = await self._store.read(FOLDER, HISTORY)
+        found = await self._store.read(BALANCER, HISTORY)
         history = read_history(found.body if found else {})
         history.add(now, total)
-        await self._store.write(FOLDER, HISTORY, history.body())
+        await self._store.write(BALANCER, HISTORY, history.body())
         return history
 
     def _targets(self, history: History, now: float) -> dict[str, Any]:
@@ -198,7 +177,7 @@ class _Round:
         """Raises Conflict where another round has stored a state meanwhile."""
         log_ = self._state.get("changes", [])
         body = {**self._state, "version": VERSION, "changes": [*log_, *self._told()][-CHANGES_KEPT:]}
-        kept = await self._store.replace(FOLDER, STATE, body, self._version)
+        kept = await self._store.replace(BALANCER, STATE, body, self._version)
         self._version = kept.version
 
     def _told(self) -> list[dict[str, Any]]:
@@ -236,7 +215,7 @@ class _Round:
             "places": places,
             "warm_usd_today": round(warming.bill.today_usd(now), 6),
         }
-        await self._store.write(FOLDER, TARGETS, self._report.targets)
+        await self._store.write(BALANCER, TARGETS, self._report.targets)
 
     async def _retire(self, documents: Mapping[str, Mapping[str, Any]], now: float) -> None:
         """Fold instances that are gone, then remove their documents; what is left of that is the next round's."""

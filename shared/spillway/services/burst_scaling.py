@@ -8,9 +8,9 @@ from spillway.domain.burst import BurstTerms, MachineSpec, Need
 from spillway.domain.machine_names import fleet_of
 from spillway.domain.routes import Route
 from spillway.errors import Overflow
-from spillway.services.balancing import Keep, Outlook, State
 from spillway.services.bursting import Bursting, Fleet, Report
 from spillway.services.exchange import Capacities
+from spillway.services.scaling import Keep, Outlook, State
 from spillway.services.tallying import route_name
 from spillway.services.warm_places import Change
 

@@ -1,6 +1,5 @@
 """Writes down what this instance sees, minute by minute, as documents that are published beside its reports."""
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from spillway.domain.chronicle import HOUR_S, MINUTE_S, VERSION, Cell, Cells, body_of, cell
 from spillway.domain.routes import Routes
 from spillway.ports import Clock, Served
+from spillway.services.naming import own_name
 
 MINUTES = "minutes"
 _REJECTED = frozenset({"rejected", "refused", "context-too-long"})
@@ -47,8 +47,7 @@ class Chronicling:
         return {self._key(hour): (hour, cells) for hour, cells in self._hours.items()}
 
     def _key(self, hour: int) -> str:
-        # Not sooner: processes that are forked after the start must not have one name.
-        self._name = self._name or uuid.uuid4().hex[:16]
+        self._name = own_name(self._name)
         return f"{hour} {self._name}"
 
     def _price(self, served: Served) -> float:

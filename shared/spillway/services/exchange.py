@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import heapq
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from spillway.ports import Clock
 from spillway.ports.store import Document, Store
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
+from spillway.services.naming import own_name
 
 log = logging.getLogger("spillway")
 
@@ -201,8 +201,7 @@ class Exchange:
         used = heapq.nlargest(MOST_TOLD, (gate for gate in self._gates if gate.used), key=lambda gate: gate.asked_at)
         gates = {gate.name: {**gate.report(), "epoch": now} for gate in used}
         if gates:
-            # Not sooner: processes that are forked after the start must not have one name.
-            self._name = self._name or uuid.uuid4().hex[:16]
+            self._name = own_name(self._name)
             await self._store.write(REPORTS, self._name, {"version": VERSION, "gates": gates})
         if not 0 <= now - self._tallied_at <= TALLY_EVERY_S:
             self._tallied_at = now

@@ -12,6 +12,7 @@ from spillway.domain.controller import Action, Ended, Reason
 from spillway.domain.overrides import AUTO, Override
 from spillway.domain.policy import SubnetPolicy
 from spillway.ports import Clock
+from spillway.services.alarm import Alarm
 from spillway.services.journal import Journal
 from spillway.services.line import Line
 
@@ -40,8 +41,7 @@ class Gate:
         self._monotonic, self._chance = monotonic, chance
         self._keys = itertools.count()
         self._waiting: dict[int, asyncio.Future[Action]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = math.inf
+        self._alarm = Alarm(monotonic, self._tick)
         self._rest_until = self.asked_at = -math.inf
         self._expected: int | None = None
         self.line, self.moved = Line(), asyncio.Event()
@@ -217,19 +217,9 @@ class Gate:
                 waiting.set_result(action)
             elif action.go == "subnet":
                 self.withdraw(action.key)
-        self._set_alarm()
+        self._alarm.set(self.policy.wake_at())
 
-    def _set_alarm(self) -> None:
-        wake_at = self.policy.wake_at()
-        if wake_at == math.inf or (self._alarm and self._alarm_at <= wake_at):
-            return
-        if self._alarm:
-            self._alarm.cancel()
-        self._alarm_at = wake_at
-        self._alarm = asyncio.get_running_loop().call_later(max(0.0, wake_at - self._monotonic()), self._ring)
-
-    def _ring(self) -> None:
-        self._alarm, self._alarm_at = None, math.inf
+    def _tick(self) -> None:
         self._carry_out(self.policy.tick(self._monotonic()))
 
     def describe(self) -> dict[str, Any]:

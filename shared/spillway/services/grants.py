@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-import uuid
 from collections.abc import Callable
 
 from spillway.domain.budget import Account, Books, Purse, date_of
 from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports.store import Store
+from spillway.services.naming import own_name
 
 FOLDER = "spending"
 OF_KEYS = "key_spending"
@@ -67,8 +67,7 @@ class Grants:
         self._new_books = False
 
     def _named(self) -> str:
-        # Not sooner: processes that are forked after the start must not have one name.
-        self._name = self._name or uuid.uuid4().hex[:16]
+        self._name = own_name(self._name)
         return self._name
 
     async def _change(self, day: int, change: Callable[[Books], Books | None]) -> bool:

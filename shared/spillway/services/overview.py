@@ -14,9 +14,9 @@ from spillway.ports import Clock
 from spillway.ports.jobs import Crowd, Jobs
 from spillway.ports.store import Store
 from spillway.services.archive import Archive, Range
-from spillway.services.balancing import FOLDER, STATE
+from spillway.services.balancing import STATE
 from spillway.services.deposit_reports import DepositReports
-from spillway.services.exchange import TARGETS
+from spillway.services.exchange import BALANCER, TARGETS
 from spillway.services.gates import Gates
 from spillway.services.redemption_reports import Period, RedemptionReports
 
@@ -147,7 +147,7 @@ class Overview:
         facts.deposit = await self._deposits.report()
 
     async def _balancer(self, facts: Facts) -> None:
-        targets, state = await asyncio.gather(self._store.read(FOLDER, TARGETS), self._store.read(FOLDER, STATE))
+        targets, state = await asyncio.gather(self._store.read(BALANCER, TARGETS), self._store.read(BALANCER, STATE))
         if targets:
             routes, places = targets.body.get("routes", {}), targets.body.get("places", {})
             facts.targets = {name: Target(one["target"], one["why"]) for name, one in routes.items()}

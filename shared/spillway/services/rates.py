@@ -7,7 +7,6 @@ part through: the rate over the instances that it last knew of.
 
 import asyncio
 import random
-import uuid
 from dataclasses import dataclass, field
 
 from spillway.domain.callers import Caller, Limits
@@ -16,6 +15,7 @@ from spillway.errors import Conflict, RateLimited, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
 from spillway.services.keys import RATES
+from spillway.services.naming import own_name
 
 WAIT_S = 1.0
 TRIES = 6
@@ -126,8 +126,7 @@ class Rates:
 
     async def _take(self, key_id: str, one: _Limited) -> None:
         """Take tokens by compare-and-set. Those of a write of which nothing is known are lost."""
-        # Not sooner: processes that are forked after the start must not have one name.
-        self._name = self._name or uuid.uuid4().hex[:16]
+        self._name = own_name(self._name)
         for attempt in range(TRIES):
             found = await self._store.read(RATES, key_id)
             now, paid = self._epoch(), one.held.owed

@@ -1,12 +1,12 @@
 """Counts the records of requests into what this instance publishes about itself."""
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from spillway.domain.routes import Route, Routes
 from spillway.domain.tally import FOLDER, RETIRE_S, Counts, Tally
 from spillway.ports import Clock, Served
+from spillway.services.naming import own_name
 
 _REFUSED = frozenset({"no-capacity", "unreachable"})
 _FAULTS = frozenset({"broken-answer", "failed", "too-slow", "overflow", "fault"})
@@ -29,8 +29,7 @@ class Tallying:
     @property
     def key(self) -> str:
         """The name of the document that the latest snapshot is."""
-        # Not sooner: processes that are forked after the start must not have one name.
-        self._key = self._key or uuid.uuid4().hex[:16]
+        self._key = own_name(self._key)
         return self._key
 
     def record(self, served: Served) -> None:
