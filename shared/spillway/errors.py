@@ -152,13 +152,17 @@ class TooSlow(Overflow):
 
 
 class NobodyAnswered(SpillwayError):
-    """Every backend overflowed; `failures` are (backend, error) in the order tried."""
+    """Every backend overflowed; `failures` are (backend, error) in the order tried.
 
-    def __init__(self, failures: list[tuple[str, Overflow]], *, late: bool):
+    `slot_in_s` is when the subnet may have a slot, None for a request that may not go there.
+    """
+
+    def __init__(self, failures: list[tuple[str, Overflow]], *, late: bool, slot_in_s: float | None = None):
         story = "; ".join(f"{name}: {error}" for name, error in failures) or "no backend is configured for this route"
         super().__init__(f"no backend could answer ({story})")
         self.failures = failures
         self.late = late
+        self.slot_in_s = slot_in_s
 
     @property
     def spent(self) -> bool:

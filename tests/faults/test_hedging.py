@@ -14,6 +14,7 @@ from faults.house import HOSTED_PICTURES, PICTURES, QUICK, House, Reply, assert_
 from simulator import Fault, OpenAiApi, ReplicateApi, Service, SubnetGateway
 from spillway.adapters.sqlite_store import SqliteStore
 from spillway.assembly import inside
+from spillway.domain.budget import DAY_S
 from spillway.services.exchange import OVERRIDES
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
@@ -276,9 +277,17 @@ async def test_spent_money_and_a_full_subnet_are_a_429_with_retry_after(tmp_path
         for caller in PICTURES:
             reply = await caller.ask(there)
             assert_clear_error(caller, reply, 429)
-            assert 1 <= int(reply.headers["retry-after"]) <= 86_460
+            assert 1 <= int(reply.headers["retry-after"]) <= 60, "the subnet is looked at again long before midnight"
             assert "money" in reply.message
         assert there.hosted.by[HOSTED_PICTURES].tries == 1
+
+
+async def test_who_may_not_go_to_the_subnet_has_to_wait_for_the_next_days_money(tmp_path: Path) -> None:
+    async with patient_house(tmp_path, fallback_usd_per_day=0.05) as there:
+        assert (await CALLER.ask(there, x_spillway_prefer="fallback-only")).served_by == "hosted"
+        reply = await CALLER.ask(there, x_spillway_prefer="fallback-only")
+        until_midnight_s = DAY_S - time.time() % DAY_S
+        assert (reply.status, abs(int(reply.headers["retry-after"]) - until_midnight_s) < 60) == (429, True)
 
 
 async def test_spent_money_does_not_send_everybody_to_a_full_subnet(tmp_path: Path) -> None:

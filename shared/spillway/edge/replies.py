@@ -109,8 +109,9 @@ def _nobody(error: NobodyAnswered) -> tuple[int, str]:
 
 
 def _come_back(error: NobodyAnswered) -> float:
-    asked = [failure.retry_after_s for _, failure in error.failures if failure.retry_after_s]
-    return min(asked, default=NOBODY_RETRY_S)
+    """Until the first of them may answer: one whose money is spent at midnight, the subnet perhaps in a moment."""
+    asked = [failure.retry_after_s for _, failure in error.failures]
+    return min((seconds for seconds in (*asked, error.slot_in_s) if seconds), default=NOBODY_RETRY_S)
 
 
 def _whole_seconds(seconds: float) -> str:

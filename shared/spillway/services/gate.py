@@ -11,6 +11,7 @@ from typing import Any, Literal
 from spillway.domain.controller import Action, Ended, Reason
 from spillway.domain.overrides import AUTO, Override
 from spillway.domain.policy import SubnetPolicy
+from spillway.domain.prospects import slot_in_s
 from spillway.ports import Clock
 from spillway.services.alarm import Alarm
 from spillway.services.journal import Journal
@@ -161,6 +162,13 @@ class Gate:
         if self._monotonic() < self._rest_until:
             return "resting"
         return "capped" if self._chance.random() >= self.override.max_share else None
+
+    def slot_in_s(self) -> float | None:
+        """When whoever has found no slot may expect one; None where an operator lets nobody to the subnet."""
+        part, now = self.override.max_share, self._monotonic()
+        if self.override.mode == "fallback-only" or part <= 0:
+            return None
+        return max(slot_in_s(self.policy, now), self._rest_until - now) / part
 
     def turn_away(self, reason: Reason) -> Entry:
         """Somebody goes to hosted inference without having asked the policy."""

@@ -212,8 +212,9 @@ class Round:
 
     def nobody(self) -> NobodyAnswered:
         """The end of a round in which every backend overflowed."""
-        late = self.left_s() <= 0
-        return NobodyAnswered(self._failures, late=late)
+        may_come_back = self._lineup.subnet_can and self._preference() != "fallback-only"
+        slot_in_s = self.gate.slot_in_s() if may_come_back else None
+        return NobodyAnswered(self._failures, late=self.left_s() <= 0, slot_in_s=slot_in_s)
 
     def left_s(self) -> float:
         """Seconds until the deadline."""

@@ -13,6 +13,7 @@ from spillway.domain.outcomes import how_it_ended
 from spillway.domain.overrides import Override
 from spillway.domain.pace import JobPace
 from spillway.domain.policy import SubnetPolicy
+from spillway.domain.prospects import slot_in_s
 from spillway.domain.routes import Fallback, Provider, Route, Routes
 from spillway.domain.waste import Prices
 from spillway.errors import BackendFailed, NoCapacity, RequestRejected, TooSlow, Unreachable
@@ -193,6 +194,25 @@ async def test_the_subnets_share_is_bounded(share: float) -> None:
             gate.ended(entry.key, Ended.SERVED)
     assert tried == pytest.approx(1000 * share, abs=50 if 0 < share < 1 else 0)
     assert gate.journal.reasons["capped"] == 1000 - tried
+
+
+async def test_who_has_to_come_back_is_told_when_a_slot_is_likely() -> None:
+    clock = Clock()
+    gate = gate_of(4, clock=clock)
+    await full(gate, 4)
+    assert gate.slot_in_s() == pytest.approx(slot_in_s(gate.policy, clock()))
+    gate.ended(0, Ended.REFUSED, retry_after_s=20.0)
+    clock.now += 5.0
+    assert gate.slot_in_s() == pytest.approx(15.0)
+    gate.obey(Override(max_share=0.5))
+    assert gate.slot_in_s() == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("order", [Override("fallback-only"), Override(max_share=0.0)])
+async def test_where_an_operator_lets_nobody_to_the_subnet_no_slot_is_likely(order: Override) -> None:
+    gate = gate_of(4)
+    gate.obey(order)
+    assert gate.slot_in_s() is None
 
 
 async def test_an_order_against_the_subnet_ends_the_waiting_for_it() -> None:
