@@ -13,6 +13,7 @@ MANY = 60
 """Trials from which on the normal distribution is near enough to the binomial one."""
 LEAST_DEVIATION = 1e-9
 STEP, LEAST_CROWD = 1.05, 0.1
+SURELY = 1.0 - 1e-9
 
 
 def in_steps(crowd: float) -> float:
@@ -29,21 +30,21 @@ def crowded(others: int, crowd: float, free_rate: float, size: int) -> tuple[flo
     off no faster than there are slots.
     """
     spread = 5.0 * math.sqrt(crowd) + 3.0
-    if free_rate > 2.0 * (others + crowd + spread):
-        # Jobs are so short that one slot works off all of them while the gateway keeps a try.
-        return (0.0, *([1.0] * (size - 1)))
     first, last = max(0, math.floor(crowd - 2.0 * spread)), math.ceil(crowd + spread)
-    # With more slots than may ever be sought, one is sure.
-    sought = min(size, others + last + 1)
-    weights, totals, chances = [1.0] * sought, [0.0] * sought, [0.0] * sought
+    # Whoever is sure of a slot beside all that may ever seek one is so beside fewer, and with more slots.
+    hardest = uncrowded(others + last, free_rate, size)
+    sought = next((slots for slots, chance in enumerate(hardest) if chance >= SURELY), size)
+    # Of all the weight so far, which grows beyond any number, the part of the latest.
+    parts, chances = [1.0] * sought, [0.0] * sought
     for n in range(first, last + 1):
         held, more = others + n, crowd / (n + 1)
         for slots, chance in enumerate(uncrowded(held, free_rate, size)[:sought]):
-            totals[slots] += weights[slots]
-            chances[slots] += weights[slots] * chance
+            part = parts[slots]
+            chances[slots] += part * (chance - chances[slots])
             queueing = (held + 1) / max(1, slots) if held >= slots else 1.0
-            weights[slots] *= chance * more * queueing
-    return (*(chance / total for chance, total in zip(chances, totals, strict=True)), *([1.0] * (size - sought)))
+            following = part * chance * more * queueing
+            parts[slots] = following / (1.0 + following)
+    return (*chances, *([1.0] * (size - sought)))
 
 
 @lru_cache(maxsize=4096)

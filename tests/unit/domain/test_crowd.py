@@ -1,10 +1,12 @@
 """Whether a try gets a slot among other instances' tries where the number of slots is known."""
 
+import math
 from itertools import pairwise
+from operator import mul
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spillway.domain.crowd import MANY, STEP, at_least, crowded, in_steps, uncrowded
@@ -48,6 +50,7 @@ CROWDS = st.floats(0.1, 60)
 
 
 @given(st.integers(0, 60), CROWDS, RATES, st.integers(1, 80))
+@example(30, 200.0, 133.0, 150)
 def test_others_tries_leave_no_more_than_there_was(others: int, crowd: float, rate: float, size: int) -> None:
     alone, beside = uncrowded(others, rate, size), crowded(others, crowd, rate, size)
     assert len(beside) == size
@@ -65,6 +68,24 @@ def test_the_more_others_try_the_less_likely_is_a_slot(others: int, crowd: float
 )
 def test_a_gateway_that_waits_for_nothing_blocks_as_erlang_says(slots: int, load: float, blocked: float) -> None:
     assert 1.0 - crowded(0, load, 0.0, slots + 1)[slots] == pytest.approx(blocked, abs=1e-4)
+
+
+@given(st.integers(0, 20), st.floats(0.1, 20), st.floats(0, 60), st.integers(0, 40))
+@example(20, 20.0, 4.0, 12)
+def test_what_is_sure_is_no_different_when_it_is_reckoned(others: int, crowd: float, rate: float, slots: int) -> None:
+    assert crowded(others, crowd, rate, 41)[slots] == pytest.approx(in_full(others, crowd, rate, slots), abs=1e-8)
+
+
+def in_full(others: int, crowd: float, rate: float, slots: int) -> float:
+    """The chance as the mean over all numbers of others' tries, each with its weight."""
+    spread = 5.0 * math.sqrt(crowd) + 3.0
+    weights, chances = [1.0], []
+    for n in range(max(0, math.floor(crowd - 2.0 * spread)), math.ceil(crowd + spread) + 1):
+        held = others + n
+        chances.append(uncrowded(held, rate, 41)[slots])
+        queueing = (held + 1) / max(1, slots) if held >= slots else 1.0
+        weights.append(weights[-1] * chances[-1] * crowd / (n + 1) * queueing)
+    return math.fsum(map(mul, weights, chances)) / math.fsum(weights[:-1])
 
 
 @given(st.floats(0, 1000))
