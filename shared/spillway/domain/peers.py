@@ -14,7 +14,8 @@ MOST_SLOTS = 4096
 @dataclass(frozen=True, slots=True, order=True)
 class Report:
     """What one instance knew: when, the probability of each number of slots, its jobs' mean and 95 % quantile, how
-    long the gateway keeps a try, and its load: how many tries it begins while a job lasts. The newest is the greatest.
+    long the gateway keeps a try, its load: how many tries it begins while a job lasts, and whether it has left and
+    begins none any more. The newest is the greatest.
     """
 
     at: float
@@ -22,6 +23,7 @@ class Report:
     job_s: tuple[float, float]
     refusal_s: float
     load: float = 0.0
+    left: bool = False
 
 
 def read_report(raw: Any) -> Report | None:
@@ -35,8 +37,9 @@ def read_report(raw: Any) -> Report | None:
             slots=tuple(map(float, raw["slots"])),
             job_s=(float(mean_s), float(p95_s)),
             refusal_s=float(raw["refusal_s"]),
-            # Earlier revisions don't tell it.
+            # Earlier revisions don't tell these.
             load=float(raw["load"]) if "load" in raw else 0.0,
+            left="left" in raw and raw["left"] is True,
         )
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
@@ -54,13 +57,14 @@ class Peers:
 
     def __init__(self) -> None:
         self._reports: dict[str, Report] = {}
+        self._present: list[Report] = []
         self._mean: Sequence[float] = ()
         self._until = -math.inf
         self.load = 0.0
         """How many tries they begin together while a job lasts."""
 
     def __len__(self) -> int:
-        return len(self._reports)
+        return len(self._present)
 
     def take(self, reports: Mapping[str, Any], now: float) -> None:
         """Keep the newest report of each instance; forget those that have been silent, or speak another version."""
@@ -73,8 +77,9 @@ class Peers:
     def _forget(self, now: float) -> None:
         self._reports = {name: report for name, report in self._reports.items() if now - report.at < FRESH_S}
         self._until = min((report.at for report in self._reports.values()), default=math.inf) + FRESH_S
-        self.load = math.fsum(report.load for report in self._reports.values())
-        self._mean = _mean([self._reports[name].slots for name in sorted(self._reports)])
+        self._present = [report for _, report in sorted(self._reports.items()) if not report.left]
+        self.load = math.fsum(report.load for report in self._present)
+        self._mean = _mean([report.slots for report in self._present])
 
     def belief(self, now: float) -> Sequence[float]:
         """What the live ones believe about slots, on average; empty where there is nobody."""

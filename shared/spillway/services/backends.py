@@ -43,7 +43,7 @@ class Backends:
 
     async def leave(self) -> None:
         """Tell other instances at once what this one has learned and spent; requests in flight go on."""
-        await asyncio.gather(self.exchange.tell(), self.budget.leave())
+        await asyncio.gather(self.exchange.leave(), self.budget.leave())
 
     async def close(self) -> None:
         """Finish what goes on beside requests, and tell other instances what this one has learned and spent."""
@@ -51,7 +51,7 @@ class Backends:
             task.cancel()
         await asyncio.gather(*self.leftovers, return_exceptions=True)
         await asyncio.gather(*(provider.close() for provider in self.hosted.values()))
-        await asyncio.gather(self.exchange.tell(), self.budget.close())
+        await asyncio.gather(self.exchange.leave(), self.budget.close())
 
     @property
     def the_subnet(self) -> Inference[Route]:

@@ -72,8 +72,8 @@ class Exchange:
         self._orders: Mapping[str, Override] = {}
         self._slots: Mapping[tuple[str, str], int] = {}
         self._read, self._read_first = asyncio.Event(), True
-        self._deaf = False
-        """Whether the latest exchange came to nothing, which is said once."""
+        self._deaf = self._left = False
+        """Whether the latest exchange came to nothing, which is said once; whether this is the end of the instance."""
 
     async def fresh(self, gate: Gate) -> None:
         """Called by each request before it is decided on."""
@@ -113,8 +113,9 @@ class Exchange:
                 await self.kick()
             await asyncio.sleep(max(SHORT_S, PERIOD_S - self._since_s()))
 
-    async def tell(self) -> None:
-        """Tell the others now what was learned, and all that was counted."""
+    async def leave(self) -> None:
+        """Tell the others now what was learned, all that was counted, and that they need not reckon with this one."""
+        self._left = True
         if self._task:
             await asyncio.wait([self._task], timeout=1.0)
         self._tallied_at = -1e18
@@ -199,7 +200,7 @@ class Exchange:
     async def _tell(self) -> None:
         now = self._epoch()
         used = heapq.nlargest(MOST_TOLD, (gate for gate in self._gates if gate.used), key=lambda gate: gate.asked_at)
-        gates = {gate.name: {**gate.report(), "epoch": now} for gate in used}
+        gates = {gate.name: {**gate.report(), "epoch": now, "left": self._left} for gate in used}
         if gates:
             self._name = own_name(self._name)
             await self._store.write(REPORTS, self._name, {"version": VERSION, "gates": gates})

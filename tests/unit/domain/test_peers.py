@@ -24,14 +24,15 @@ def said(at: float, *slots: float, **other: Any) -> dict[str, Any]:
 
 
 PARTS = st.lists(st.integers(1, 9), min_size=1, max_size=30).map(lambda raw: [one / sum(raw) for one in raw])
-REPORTS = st.builds(lambda at, slots: said(at, *slots), st.sampled_from([950.0, 980.0, 990.0, 999.0, NOW]), PARTS)
+TIMES = st.sampled_from([950.0, 980.0, 990.0, 999.0, NOW])
+REPORTS = st.builds(lambda at, slots, left: said(at, *slots, left=left), TIMES, PARTS, st.booleans())
 MESSAGES = st.lists(st.tuples(NAMES, REPORTS), max_size=12)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s", "load"])
+FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s", "load", "left"])
 
 
 def heard(messages: list[tuple[str, dict[str, Any]]]) -> Peers:
@@ -61,8 +62,8 @@ def test_reports_that_come_together_are_those_that_come_one_by_one(messages: lis
     assert heard(messages).belief(NOW) == together.belief(NOW)
 
 
-def _order(report: dict[str, Any]) -> tuple[float, list[float]]:
-    return report["at"], report["slots"]
+def _order(report: dict[str, Any]) -> tuple[float, list[float], bool]:
+    return report["at"], report["slots"], report["left"]
 
 
 @given(MESSAGES)
@@ -96,6 +97,12 @@ def test_load_of_the_dead_and_of_those_who_never_told_one_is_none() -> None:
     assert peers.load == 5.0
     peers.belief(NOW + 15)
     assert (peers.load, len(peers)) == (3.0, 2)
+
+
+def test_who_has_left_is_not_reckoned_with_whatever_is_heard_of_him_later() -> None:
+    earlier, last = said(NOW - 2, 0.0, 1.0, load=4.0), said(NOW - 1, 0.0, 1.0, load=4.0, left=True)
+    peers = heard([("a", earlier), ("b", said(NOW, 1.0, 0.0, load=3.0)), ("a", last), ("a", earlier)])
+    assert (peers.load, len(peers), list(peers.belief(NOW))) == (3.0, 1, [1.0, 0.0])
 
 
 def test_what_is_too_old_already_or_of_another_version_or_time_is_not_heard() -> None:

@@ -128,6 +128,27 @@ async def test_instances_lean_towards_each_other_and_forget_those_who_are_gone()
     assert len(few.gate.policy.estimate.peers) == 0
 
 
+async def test_who_has_left_is_not_reckoned_with_but_a_new_instance_begins_with_what_he_knew() -> None:
+    clock = Clock()
+    store = MemoryStore(epoch=clock)
+    gone, other = Instance(store, clock), Instance(store, clock)
+    gone.learn(12)
+    other.learn(12)
+    await gone.talk()
+    await other.talk()
+    assert len(other.gate.policy.estimate.peers) == 1
+    clock.now += PERIOD_S
+    await gone.exchange.leave()
+    await other.talk()
+    assert len(other.gate.policy.estimate.peers) == 0
+    await other.exchange.leave()
+    new = Instance(store, clock)
+    before = abs(new.gate.policy.limit - 12)
+    await new.talk()
+    assert len(new.gate.policy.estimate.peers) == 0
+    assert abs(new.gate.policy.limit - 12) < before / 2
+
+
 async def test_what_was_learned_last_is_kept_until_there_is_something_newer() -> None:
     clock = Clock()
     store = MemoryStore(epoch=clock)
@@ -373,7 +394,7 @@ async def test_two_processes_over_one_file_hear_each_other_and_an_order_within_f
     for task in keeping:
         task.cancel()
     await asyncio.wait(keeping)
-    await asyncio.gather(one.exchange.tell(), two.exchange.tell())
+    await asyncio.gather(one.exchange.leave(), two.exchange.leave())
     assert len(await stores[2].list(REPORTS)) == 2
     for store in stores:
         await store.close()
