@@ -8,7 +8,7 @@ from spillway.domain.callers import Caller
 from spillway.errors import MoneySpent
 from spillway.ports import Clock
 from spillway.ports.store import Store
-from spillway.services.spending import Reservation, Spending
+from spillway.services.spending import REFRESH_S, Reservation, Spending
 
 
 class Money(Protocol):
@@ -31,7 +31,8 @@ def set_aside(money: Money, usd: float, now: float, priority: int = 0) -> Reserv
     reservation = money.reserve(usd, now, priority)
     if reservation is None:
         left_s = money.seconds_left(now, usd, priority)
-        raise MoneySpent(f"the day's money{money.whose} for hosted inference is spent", retry_after_s=left_s)
+        how = "is spent" if left_s > REFRESH_S else "can't be reached just now"
+        raise MoneySpent(f"the day's money{money.whose} for hosted inference {how}", retry_after_s=left_s)
     return reservation
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,9 +167,12 @@ class Round:
         return entry.key
 
     async def prepare(self, tried: Try) -> None:
-        """See to it, before a hosted try begins, that its money is at hand."""
+        """See to it, before a hosted try begins, that its money is at hand; half of the time left is for the try."""
         if tried.fallback is not None:
-            await self._money.prepare(tried.fallback.price_usd(self.request.pictures), self.terms.priority)
+            usd = tried.fallback.price_usd(self.request.pictures)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.left_s() / 2):
+                    await self._money.prepare(usd, self.terms.priority)
 
     def _reserve(self, tried: Try, fallback: Fallback) -> None:
         usd = fallback.price_usd(self.request.pictures)

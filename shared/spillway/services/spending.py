@@ -2,7 +2,7 @@
 
 Money is reserved from what this instance has been granted, without waiting. Grants come out of the day's books in
 the store (domain.budget), in the background and ahead of need; only a caller that finds the grant too small waits
-for the store, at most a second. While the store can't be reached, what is granted can still be spent, and no more.
+for the store, a few seconds at most. While the store can't be reached, what is granted can still be spent, and no more.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from spillway.services.grants import Grants
 
 log = logging.getLogger("spillway")
 
-WAIT_S = 1.0
+WAIT_S = 5.0
+"""A first burst takes two trades, of two calls each, at a store that may be slow. One that is silent ends it sooner."""
 REFRESH_S = 10.0
 IDLE_S = 60.0
 AHEAD_S = 60.0
@@ -58,11 +59,12 @@ class Spending:
         epoch: Clock,
         highest: Callable[[], int] = lambda: 0,
         of: str = "",
+        wait_s: float = WAIT_S,
     ):
         self._grants = Grants(store, of)
         self._cap = None if usd_per_day is None else cap_micros(usd_per_day)
         self._days = Days(self._cap or 0, of)
-        self._epoch = epoch
+        self._epoch, self._wait_s = epoch, wait_s
         self._highest = highest
         self._pace = Pace()
         self._waiting = 0
@@ -101,13 +103,13 @@ class Spending:
         reservation.days = ()
 
     async def prepare(self, usd: float, priority: int = 0) -> None:
-        """Wait, at most a second, until the grant holds a job's price, where the money of all could."""
+        """Wait, for some seconds at most, until the grant holds a job's price, where the money of all could."""
         self.kick()
         micros, kept = price_micros(usd), self._kept_from(priority)
         self._waiting += micros
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(WAIT_S):
+                async with asyncio.timeout(self._wait_s):
                     while self._worth_waiting(micros, kept):
                         await asyncio.wait({self._settled()})
         finally:
