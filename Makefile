@@ -16,11 +16,14 @@ help: ## Show this list
 
 setup: $(STAMP) ## Make .venv with locked dependencies; afterwards .venv/bin/spillway works
 
+# Sources are compiled as pip compiles packages, and the buildpack a function: where PYTHONDONTWRITEBYTECODE is set, each
+# start would do it anew.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || { echo "venv is missing: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q shared functions infra
 	@touch $(STAMP)
 
 demo: setup ## Start everything on this machine and play a day of the GIF competition
