@@ -71,5 +71,19 @@ def test_it_says_what_each_instance_believes_and_why_and_what_the_balancer_has_f
     assert set(told) == {"orders", "routes", "balancer"}
 
 
+def test_an_order_is_shown_as_the_last_change(tmp_path: Path) -> None:
+    order = {"cause": "ordered", "order": {"mode": "auto", "max_share": 0.5}, "up": True, "limit": 2, "seconds_ago": 3}
+    kept(tmp_path / "state.db", ("policies", "a", {"version": 1, "gates": {"llm any": {**GATE, "changes": [order]}}}))
+    assert "ordered auto, at most 50%, 3 s before" in " ".join(shown(tmp_path / "state.db").split())
+
+
+def test_an_order_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
+    command = [SPILLWAY, "policy", "set", "--route", "all", "--mode", "subnet-only", "--max-share", "0.5"]
+    env = {"SPILLWAY_STATE": f"sqlite:///{tmp_path}/state.db"}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (2, "", 1)
+    assert "--max-share 0.5" in ran.stderr
+
+
 def test_before_anybody_came_it_says_so(tmp_path: Path) -> None:
     assert shown(tmp_path / "state.db") == "No instance has reported yet.\n"

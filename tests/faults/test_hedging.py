@@ -318,6 +318,26 @@ async def test_order_that_rules_the_subnet_out_names_itself(tmp_path: Path) -> N
         assert (await policy(there))["reasons"] == {"capped": 1}
 
 
+@pytest.mark.parametrize("wish", ["subnet", "subnet-only"])
+async def test_wish_of_a_caller_widens_no_share_that_an_operator_has_bounded(wish: str, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    await SqliteStore(state).write(OVERRIDES, "text-to-image", {"mode": "auto", "max_share": 0.5})
+    async with patient_house(tmp_path, state=f"sqlite:///{state}") as there:
+        replies = [await CALLER.ask(there, x_spillway_prefer=wish) for _ in range(60)]
+        served_by = Counter(reply.served_by for reply in replies)
+        assert served_by["subnet"] == pytest.approx(30, abs=18)
+        assert (await policy(there))["reasons"] == {"asked": served_by["subnet"], "capped": served_by["hosted"]}
+
+
+async def test_without_a_share_the_subnet_is_no_last_resort_either(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    await SqliteStore(state).write(OVERRIDES, "text-to-image", {"mode": "auto", "max_share": 0.0})
+    async with patient_house(tmp_path, state=f"sqlite:///{state}") as there:
+        there.hosted.faults.add("status", status=503)
+        assert (await CALLER.ask(there)).status == 503
+        assert there.subnet.counters.tries == 0
+
+
 async def test_wish_of_a_caller_names_itself(tmp_path: Path) -> None:
     async with patient_house(tmp_path) as there:
         reply = await CALLER.ask(there, x_spillway_prefer="subnet")

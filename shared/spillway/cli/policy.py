@@ -11,6 +11,7 @@ import typer
 
 from spillway.domain.guidance import MODEL
 from spillway.domain.overrides import read_override
+from spillway.errors import BadSettings
 from spillway.services.orders import Orders
 from spillway.settings import load_settings
 
@@ -37,6 +38,8 @@ def show(as_json: AsJson = False) -> None:
 def set_(route: RouteName, mode: ModeName = "auto", max_share: Share = 1.0, as_json: AsJson = False) -> None:
     """Give an order; every instance follows it within 5 seconds."""
     override = read_override(mode, max_share)
+    if override.mode == "subnet-only" and override.max_share < 1.0:
+        raise BadSettings(f"--max-share {max_share}: with --mode subnet-only nobody else could answer; use --mode auto")
     name = _with_orders(lambda orders: orders.set(route, override))
     done = {"route": name, "mode": override.mode, "max_share": override.max_share}
     typer.echo(
@@ -117,5 +120,7 @@ def _change(changes: list[dict[str, Any]]) -> str:
     if not changes:
         return "-"
     last = changes[0]
+    if isinstance(order := last.get("order"), dict):
+        return f"ordered {order['mode']}, at most {order['max_share']:.0%}, {last['seconds_ago']} s before"
     to = f"{last['limit']} slots" if last["up"] else "down"
     return f"to {to} by {last['cause']}, {last['seconds_ago']} s before"

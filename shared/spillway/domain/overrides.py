@@ -15,6 +15,11 @@ class Override:
     mode: Mode = "auto"
     max_share: float = 1.0
 
+    @property
+    def bars_subnet(self) -> bool:
+        """Whether nothing at all may go to the subnet."""
+        return self.mode == "fallback-only" or self.max_share <= 0.0
+
 
 AUTO = Override()
 

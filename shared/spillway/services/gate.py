@@ -66,12 +66,14 @@ class Gate:
         if slots is not None and slots != self._expected:
             self._expected = slots
             self.policy.estimate.slots.expect(slots)
+            self.journal.note("gateway")
 
     def start_from(self, report: Mapping[str, Any] | None) -> None:
         """Begin with what an earlier instance had learned, if any has."""
         self.started = True
         if report and not self.used:
             self.policy.start_from(report)
+            self.journal.note("others")
 
     def report(self) -> dict[str, Any]:
         """What other instances are to know."""
@@ -120,9 +122,11 @@ class Gate:
 
     def obey(self, override: Override) -> None:
         """Follow an operator's order; nobody waits for a slot that he may not have."""
-        self.override = override
+        if override != self.override:
+            self.override = override
+            self.journal.ordered(override)
         self.moved.set()
-        if override.mode == "fallback-only":
+        if override.bars_subnet:
             self._send_away("capped")
 
     def _send_away(self, reason: Reason) -> None:
@@ -142,7 +146,7 @@ class Gate:
     def at_once(self) -> Entry | None:
         """Open a try for somebody patient, where one may begin and no live request waits; None where not now."""
         now = self._monotonic()
-        if now < self._rest_until or self.override.mode == "fallback-only":
+        if now < self._rest_until or self.override.bars_subnet:
             return None
         if self.override.mode == "off":
             return self.force()
@@ -151,7 +155,7 @@ class Gate:
 
     def shut(self) -> Reason | None:
         """Why it is of no use to wait for a slot now; None where it is."""
-        if self.override.mode == "fallback-only":
+        if self.override.bars_subnet:
             return "capped"
         if self._monotonic() < self._rest_until:
             return "resting"
@@ -161,14 +165,18 @@ class Gate:
         """Why a request may not even ask; what an operator has bounded is drawn by lot."""
         if self._monotonic() < self._rest_until:
             return "resting"
-        return "capped" if self._chance.random() >= self.override.max_share else None
+        return "capped" if self.over_share() else None
+
+    def over_share(self) -> bool:
+        """Whether a request is one of those that an operator keeps from the subnet: drawn by lot."""
+        return self._chance.random() >= self.override.max_share
 
     def slot_in_s(self) -> float | None:
         """When whoever has found no slot may expect one; None where an operator lets nobody to the subnet."""
-        part, now = self.override.max_share, self._monotonic()
-        if self.override.mode == "fallback-only" or part <= 0:
+        if self.override.bars_subnet:
             return None
-        return max(slot_in_s(self.policy, now), self._rest_until - now) / part
+        now = self._monotonic()
+        return max(slot_in_s(self.policy, now), self._rest_until - now) / self.override.max_share
 
     def turn_away(self, reason: Reason) -> Entry:
         """Somebody goes to hosted inference without having asked the policy."""
@@ -177,7 +185,7 @@ class Gate:
     def room(self) -> int:
         """How many tries could begin at once now; none against an operator's order or the subnet's wish to rest."""
         now = self._monotonic()
-        free = self.override.mode == "auto" and now >= self._rest_until
+        free = self.override.mode == "auto" and not self.override.bars_subnet and now >= self._rest_until
         return self.policy.room(now) if free else 0
 
     def next_key(self) -> int:
@@ -216,6 +224,7 @@ class Gate:
     def merge(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
         """Take in what other instances report."""
         self._carry_out(self.policy.merge(reports, self._monotonic()))
+        self.journal.note("others")
 
     def _carry_out(self, actions: list[Action]) -> None:
         self.moved.set()

@@ -1,8 +1,10 @@
 """What a person asks of a gate: why requests went where they went, and what has changed and by what."""
 
 from collections import Counter, deque
+from dataclasses import asdict
 from typing import Any
 
+from spillway.domain.overrides import Override
 from spillway.domain.policy import SubnetPolicy
 from spillway.ports import Clock
 
@@ -10,10 +12,15 @@ LOOK_EVERY_S = 0.25
 KEPT, LATEST = 50, 5
 EVERYDAY = ("room", "served")
 """Causes so frequent, and so seldom of a change, that not every one is looked into."""
+UNASKED = ("capped", "resting")
+"""Decisions without the policy, which change nothing in what it believes."""
 
 
 class Journal:
-    """Reasons, counted, and the latest changes: up or down, and the limit by a fifth or more."""
+    """Reasons, counted, and the latest changes: up or down, the limit by a fifth or more, and an operator's orders.
+
+    A cause is a decision's reason, how a try ended, `others` (what other instances reported) or `gateway` (its word).
+    """
 
     def __init__(self, policy: SubnetPolicy, monotonic: Clock):
         self.reasons: Counter[str] = Counter()
@@ -24,7 +31,8 @@ class Journal:
     def decided(self, reason: str) -> None:
         """A request went somewhere."""
         self.reasons[reason] += 1
-        self.note(reason)
+        if reason not in UNASKED:
+            self.note(reason)
 
     def note(self, cause: str) -> None:
         """Something has happened that may have changed the policy's mind."""
@@ -37,6 +45,12 @@ class Journal:
         if now_up != up or abs(limit - before) > max(1.0, before / 5):
             self._was = (now_up, limit)
             self._changes.append({"cause": cause, "up": now_up, "limit": limit, "seconds_ago": now})
+
+    def ordered(self, order: Override) -> None:
+        """An operator has changed what the policy may do."""
+        up, limit = self._policy.up, round(self._policy.limit)
+        told = {"cause": "ordered", "order": asdict(order), "up": up, "limit": limit}
+        self._changes.append({**told, "seconds_ago": self._monotonic()})
 
     def all(self) -> dict[str, Any]:
         """For people here."""

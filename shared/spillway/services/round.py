@@ -69,11 +69,13 @@ class Round:
         prefer = self._preference() if subnet else "fallback-only"
         if prefer == "auto":
             prefer = "subnet" if not hosted or await self._enter() else "fallback"
+        elif hosted and self._over_share(prefer):
+            prefer = "fallback"
         if prefer == "subnet-only":
             hosted = []
         if prefer == "fallback-only":
             subnet = []
-        if self.gate.override.mode == "fallback-only":
+        if self.gate.override.bars_subnet:
             self.record.reason = self.gate.turn_away("capped").reason
         self._lineup.arrange([*hosted, *subnet] if prefer == "fallback" else [*subnet, *hosted])
 
@@ -101,8 +103,18 @@ class Round:
 
     def _preference(self) -> Prefer:
         """An operator's order comes before a caller's wish."""
-        mode = self.gate.override.mode
-        return mode if mode in ("subnet-only", "fallback-only") else self.terms.prefer
+        order = self.gate.override
+        if order.bars_subnet:
+            return "fallback-only"
+        return "subnet-only" if order.mode == "subnet-only" else self.terms.prefer
+
+    def _over_share(self, prefer: Prefer) -> bool:
+        """Whether a caller who wants the subnet is one too many for the share that an operator leaves it."""
+        wanted = prefer in ("subnet", "subnet-only") and self.gate.override.mode != "subnet-only"
+        over = wanted and self.gate.over_share()
+        if over:
+            self.record.reason = self.gate.turn_away("capped").reason
+        return over
 
     async def _enter(self) -> bool:
         self.gate.policy.line.pressure = self._backends.budget.pressure(self._backends.epoch())

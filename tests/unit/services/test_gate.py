@@ -238,6 +238,28 @@ async def test_what_has_changed_is_kept_for_people() -> None:
     assert gate.report()["changes"] == described["changes"]
 
 
+async def test_an_order_is_kept_as_a_change_with_its_cause() -> None:
+    gate = gate_of(2)
+    for order in (Override(max_share=0.5), Override(max_share=0.5), Override()):
+        gate.obey(order)
+    orders = [(change["cause"], change["order"]["max_share"]) for change in gate.describe()["changes"]]
+    assert orders == [("ordered", 1.0), ("ordered", 0.5)]
+
+
+async def test_what_others_and_the_gateway_say_is_a_cause_of_its_own() -> None:
+    gate = gate_of(2, clock=(clock := Clock()))
+    gate.expect(30)
+    clock.now += 1.0
+    gate.obey(Override(max_share=0.0))
+    await gate.enter(1.0)
+    many = {**gate_of(60).report(), "at": clock.now}
+    for _ in range(20):
+        clock.now += 1.0
+        gate.merge({"other": {**many, "at": clock.now}})
+    causes = {change["cause"] for change in gate.describe()["changes"]}
+    assert causes == {"gateway", "ordered", "others"}
+
+
 class Crowd:
     """Callers that come, leave, and end when they are told to."""
 

@@ -13,17 +13,17 @@ CAUSES = {
     "waited": "a slot came free for one that waited",
     "asked": "a caller or an operator wanted it so",
     "full": "it was full",
-    "overtime": "nobody's wait came to an end in time",
+    "overtime": "no slot came free for one that waited",
     "down": "it was down",
-    "resting": "it asked to be left alone",
-    "capped": "an operator bounded its part",
-    "ordered": "an operator ordered it",
     "served": "a job was served",
     "refused": "a job was refused",
-    "failed": "a job failed",
-    "closed": "a connection was closed without an answer",
-    "hung": "a job never answered",
-    "caller": "a caller left",
+    "unreachable": "a connection was closed without an answer",
+    "broken": "a job failed",
+    "timeout": "a job never answered",
+    "caller": "a caller's request was wrong",
+    "canceled": "a try was ended here",
+    "others": "other instances reported so",
+    "gateway": "the gateway told of its orchestrators",
 }
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -96,6 +96,8 @@ def cause(word: str) -> str:
 
 def change(was: dict[str, object]) -> str:
     """One change of the policy, in words."""
+    if isinstance(order := was.get("order"), dict):
+        return f"an operator ordered {order['mode']}, at most {order['max_share']:.0%} on the subnet"
     if not was["up"]:
         return f"down, because {cause(str(was['cause']))}"
     return f"{was['limit']} at once, because {cause(str(was['cause']))}"
