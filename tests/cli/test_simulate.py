@@ -174,13 +174,14 @@ def wrong(directory: Path) -> list[tuple[list[str | Path], str]]:
         ([directory], "is a directory: name the files in it"),
         ([good, "--plot", directory / "no" / "a.svg"], "name a file in a directory"),
         ([good, "--plot", directory], "name a file in a directory"),
-        ([good, "--scale-demand", "nan"], "--scale-demand nan: give a finite number"),
-        ([good, "--slots-scale", "inf"], "--slots-scale inf: give a finite number"),
-        ([good, "--usd-per-try", "-1"], "--usd-per-try -1: give a finite number, 0 or more"),
+        ([good, "--scale-demand", "nan"], "--scale-demand nan: give a number from 0"),
+        ([good, "--slots-scale", "inf"], "--slots-scale inf: give a number from 0"),
+        ([good, "--usd-per-try", "-1"], "--usd-per-try -1: give a number from 0 to 1e+09"),
+        ([good, "--scale-demand", "1e9"], "good, as changed: up to"),
     ]
 
 
-@pytest.mark.parametrize("case", range(8))
+@pytest.mark.parametrize("case", range(9))
 @pytest.mark.parametrize("output", [[], ["--json"]])
 def test_wrong_call_is_one_line_and_no_output(tmp_path: Path, case: int, output: list[str]) -> None:
     arguments, message = wrong(tmp_path)[case]

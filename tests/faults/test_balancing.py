@@ -20,6 +20,7 @@ from spillway.domain.warm import WarmTerms
 from spillway.errors import SpillwayError, StoreUnavailable
 from spillway.ports.deployments import Scale
 from spillway.services.balancing import STATE, Balancing, Report
+from spillway.services.chronicling import MINUTES
 from spillway.services.exchange import BALANCER, TARGETS
 from spillway.services.scaling import Outlook
 from spillway.services.spending import Spending
@@ -341,6 +342,7 @@ async def test_a_lost_state_is_made_up_from_what_the_provider_says() -> None:
         (BALANCER, "history", {"version": 1, "rows": [[1, 2, 3]]}),
         (TALLIES, "another", {"version": 1, "at": "noon", "routes": 7}),
         (TALLIES, RETIRED, {"version": 9}),
+        (MINUTES, "another", {"version": 1}),
     ],
 )
 async def test_a_document_that_makes_no_sense_stops_no_round(folder: str, key: str, body: dict[str, Any]) -> None:

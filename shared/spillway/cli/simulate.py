@@ -1,7 +1,6 @@
 """`spillway simulate`: scenarios through the real routing policy on a virtual clock."""
 
 import json
-import math
 import multiprocessing
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +23,7 @@ from spillway.simulation.played import Figures, Played
 from spillway.simulation.remarks import remarks
 from spillway.simulation.scenario import Scenario, load_scenario
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH, LARGEST = 140, 1e9
 NUMBERS = ("Requests", "Subnet", "Failed", "Oracle's", "Refused", "p50", "p95", "Hosted $", "Cost $", "Oracle's $")
 CAPTION = """\
 Oracle's: what the subnet served, over what it would have served with an oracle that knows the free slots. It can
@@ -35,10 +35,10 @@ REFUSED_BOUNDS = (0.055, 0.14)
 COST_BOUNDS = (1.02, 1.25)
 
 
-def _finite(param: typer.CallbackParam, value: float | None) -> float | None:
+def _in_bounds(param: typer.CallbackParam, value: float | None) -> float | None:
     # To click's own bounds, NaN is neither too low nor too high.
-    if value is not None and not (math.isfinite(value) and value >= 0):
-        raise BadSettings(f"{param.opts[0]} {value:g}: give a finite number, 0 or more")
+    if value is not None and not 0 <= value <= LARGEST:
+        raise BadSettings(f"{param.opts[0]} {value:g}: give a number from 0 to {LARGEST:g}")
     return value
 
 
@@ -48,16 +48,16 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON list.")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="OUT.svg", help="Draw all scenarios into one SVG file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Other chance than the file's.")] = None,
-    scale_demand: Annotated[float, typer.Option(help="Arrivals times this.", callback=_finite)] = 1.0,
-    slots_scale: Annotated[float, typer.Option(help="Slots times this, rounded.", callback=_finite)] = 1.0,
+    scale_demand: Annotated[float, typer.Option(help="Arrivals times this.", callback=_in_bounds)] = 1.0,
+    slots_scale: Annotated[float, typer.Option(help="Slots times this, rounded.", callback=_in_bounds)] = 1.0,
     instances: Annotated[int | None, typer.Option(help="Front-door instances.", min=1, max=256)] = None,
     state_delay: Annotated[
-        float | None, typer.Option(help="Seconds until an instance's news reach the others.", callback=_finite)
+        float | None, typer.Option(help="Seconds until an instance's news reach the others.", callback=_in_bounds)
     ] = None,
-    usd_per_try: Annotated[float | None, typer.Option(help="What a doomed try costs.", callback=_finite)] = None,
-    usd_per_second: Annotated[float | None, typer.Option(help="Worth of a user's second.", callback=_finite)] = None,
-    usd_per_job: Annotated[float | None, typer.Option(help="What a hosted job costs.", callback=_finite)] = None,
-    cold_start: Annotated[float | None, typer.Option(help="Of a cold hosted instance, s.", callback=_finite)] = None,
+    usd_per_try: Annotated[float | None, typer.Option(help="What a doomed try costs.", callback=_in_bounds)] = None,
+    usd_per_second: Annotated[float | None, typer.Option(help="Worth of a user's second.", callback=_in_bounds)] = None,
+    usd_per_job: Annotated[float | None, typer.Option(help="What a hosted job costs.", callback=_in_bounds)] = None,
+    cold_start: Annotated[float | None, typer.Option(help="Of a cold hosted instance, s.", callback=_in_bounds)] = None,
     faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Whether the file's faults happen.")] = True,
 ) -> None:
     """Play scenarios through the routing policy, beside an oracle that knows the free slots at every instant."""
@@ -73,7 +73,7 @@ def simulate(
         cold_start_s=cold_start,
         faults=faults,
     )
-    scenarios = [changes.applied(_scenario(file)) for file in files]
+    scenarios = [_changed(_scenario(file), changes) for file in files]
     _check_target(plot)
     runs = list(zip(scenarios, _played(scenarios), strict=True))
     text = _json(runs) if as_json else ""
@@ -89,6 +89,15 @@ def _scenario(file: Path) -> Scenario:
     if file.is_dir():
         raise BadSettings(f"{file} is a directory: name the files in it, {file}/*.toml")
     return load_scenario(file)
+
+
+def _changed(scenario: Scenario, changes: Changes) -> Scenario:
+    """What is played; raises BadSettings where it is too much of it."""
+    changed = changes.applied(scenario)
+    try:
+        return Scenario.model_validate(changed.model_dump(by_alias=True))
+    except ValidationError as error:
+        raise BadSettings(f"{scenario.name}, as changed: {error.errors()[0]['msg'].partition(', ')[2]}") from error
 
 
 def _played(scenarios: Sequence[Scenario]) -> list[Played]:

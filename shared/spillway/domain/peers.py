@@ -1,8 +1,10 @@
 """What other instances have last reported. Reports are states, not changes: a lost or doubled one does no harm."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 VERSION = 1
@@ -88,14 +90,19 @@ class Peers:
         return self._mean
 
 
-def _mean(beliefs: Sequence[Sequence[float]]) -> Sequence[float]:
+def _mean(beliefs: Sequence[tuple[float, ...]]) -> Sequence[float]:
     """Each counts the same, whatever its rounded probabilities add up to."""
     if not beliefs:
         return ()
-    size = max(map(len, beliefs))
-    totals = [sum(belief) * len(beliefs) for belief in beliefs]
-    columns = zip(*([*belief, *([0.0] * (size - len(belief)))] for belief in beliefs), strict=True)
-    return [sum(p / total for p, total in zip(column, totals, strict=True)) for column in columns]
+    parts = (_part(belief, len(beliefs)) for belief in beliefs)
+    return list(map(sum, itertools.zip_longest(*parts, fillvalue=0.0)))
+
+
+@lru_cache(maxsize=1024)
+def _part(belief: tuple[float, ...], of: int) -> tuple[float, ...]:
+    """One of so many beliefs. Each is a part of many means, as only one of them is news at a time."""
+    total = sum(belief) * of
+    return tuple(p / total for p in belief)
 
 
 def leaning(seconds: float) -> float:

@@ -25,6 +25,9 @@ from spillway.services.chronicling import MINUTES, Chronicling
 SUMMED_AFTER_S = 300.0
 """An hour is summed so long after its end; what comes later still is summed again, as long as minutes are kept."""
 MINUTES_KEPT_S = 3 * HOUR_S
+SUM: Mapping[str, type] = {"summed": dict, "cells": dict}
+MINUTE_BOOK: Mapping[str, type] = {"hour": int, "cells": dict}
+"""What must be in a sum, and in what an instance wrote of its minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Archive:
             return []
         keys = dict.fromkeys(_named(grain, at) for at in [*range(first, now, DAY_S), now])
         read = await asyncio.gather(*(self._store.read(grain.folder, key) for key in keys))
-        return [document for document in read if document and document.body.get("version") == VERSION]
+        return [document for document in read if document and _is_known(document.body, SUM)]
 
     def _cells(self, document: Document) -> Cells:
         version, cells = self._read.get(document.key, ("", {}))
@@ -120,8 +123,8 @@ class Archive:
         """What instances wrote, by the hour that it is about."""
         hours: dict[int, list[Document]] = {}
         for document in await self._store.list(MINUTES):
-            if document.body.get("version") == VERSION:
-                hours.setdefault(int(document.body["hour"]), []).append(document)
+            if _is_known(document.body, MINUTE_BOOK):
+                hours.setdefault(document.body["hour"], []).append(document)
         return hours
 
     async def sum_up(self) -> None:
@@ -156,7 +159,9 @@ class Archive:
         """Write a stretch anew, with an hour that is now in it. Raises Conflict where somebody else did meanwhile."""
         key = _named(grain, hour)
         found = await self._store.read(grain.folder, key)
-        body: dict[str, Any] = {"version": VERSION, "summed": {}, "cells": {}, **(found.body if found else {})}
+        body: dict[str, Any] = {"version": VERSION, "summed": {}, "cells": {}}
+        if found and _has(found.body, SUM):
+            body |= found.body
         if body["summed"].get(str(hour), -1.0) >= latest:
             return body
         begin, length_s = stretch
@@ -178,6 +183,15 @@ class Archive:
 
 def _named(grain: Grain, at: float) -> str:
     return f"{grain.folder} {time.strftime(grain.name, time.gmtime(at))}"
+
+
+def _is_known(body: Mapping[str, Any], parts: Mapping[str, type]) -> bool:
+    """Whether this version wrote it, and nobody else into it."""
+    return body.get("version") == VERSION and _has(body, parts)
+
+
+def _has(body: Mapping[str, Any], parts: Mapping[str, type]) -> bool:
+    return all(isinstance(body.get(name), kind) for name, kind in parts.items())
 
 
 def _since(cells: Cells, first: int) -> Cells:

@@ -29,8 +29,9 @@ class Rounds:
 
     async def last(self) -> Mapping[str, float]:
         """The end of the last whole round of each function, in epoch seconds. Raises StoreUnavailable."""
-        ended = {one.key: float(one.body["at"]) for one in await self._store.list(FOLDER)}
+        ended = {one.key: one.body.get("at") for one in await self._store.list(FOLDER)}
         # The balancer publishes its targets at the end of each round, with their time.
         targets = await self._store.read(BALANCER, TARGETS)
-        told = targets.body.get("at") if targets else None
-        return ended | ({"balancer": float(told)} if told is not None else {})
+        ended["balancer"] = targets.body.get("at") if targets else None
+        # What makes no sense is no word of any round.
+        return {function: float(at) for function, at in ended.items() if isinstance(at, int | float)}

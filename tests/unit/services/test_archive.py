@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,22 @@ async def test_a_write_that_failed_is_made_again() -> None:
     next(one.chronicling.documents())
     assert [folder for folder, _, _ in one.chronicling.documents()] == [MINUTES]
     assert list(one.chronicling.documents()) == []
+
+
+@pytest.mark.parametrize("junk", [{}, {"hour": "noon", "cells": {}}, {"hour": NOON, "cells": 7, "summed": []}])
+async def test_what_makes_no_sense_stops_neither_the_sums_nor_their_readers(junk: dict[str, Any]) -> None:
+    clock, store = Clock(), MemoryStore()
+    archive, one = Archive(store, clock), Instance(store, clock)
+    body = {"version": VERSION, **junk}
+    await store.write(MINUTES, "junk", body)
+    await add(store, HOURS, NOON - NOON % DAY_S, {})
+    for found in await store.list(HOURS.folder):
+        await store.write(HOURS.folder, found.key, body)
+    one.serve()
+    await one.write()
+    clock.now += 2 * HOUR_S
+    await archive.sum_up()
+    assert [await requests(archive, view) for view in ("24h", "7d")] == [1, 1]
 
 
 def test_a_range_that_is_none_names_those_that_are() -> None:

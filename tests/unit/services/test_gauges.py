@@ -15,7 +15,7 @@ from spillway.ports import Values
 from spillway.ports.outbox import Draft
 from spillway.services.gates import Gates
 from spillway.services.gauges import Gauges, QueueGauges, RoundGauges, of_subnet
-from spillway.services.rounds import REDEMPTIONS, Rounds
+from spillway.services.rounds import FOLDER, REDEMPTIONS, Rounds
 from support.jobs import new_job
 
 
@@ -91,6 +91,7 @@ async def test_rounds_and_announcements_tell_since_when() -> None:
     assert await gauges.now() == {"spillway_round_timestamp_seconds": {}, "spillway_announcement_waiting_seconds": 0.0}
     await Rounds(store, epoch=lambda: 1100.0).ended(REDEMPTIONS)
     await outbox.add([Draft("a", "note", {})])
+    await store.write(FOLDER, "another", {"at": "noon"})
     assert await gauges.now() == {
         "spillway_round_timestamp_seconds": {"redemptions": 1100.0},
         "spillway_announcement_waiting_seconds": 200.0,
