@@ -23,7 +23,7 @@ from spillway.domain.redemptions import Decorations
 from spillway.domain.trail import Trail
 from spillway.ports.redemptions import Cursor
 from support.browser import DESKTOP, PHONE, findings, tab
-from support.front_door import command, hosted_pictures
+from support.front_door import command, hosted_routes
 from support.redemptions import block_hash, finding, made
 from support.tickets import SENDER
 
@@ -56,7 +56,7 @@ def url(subnet: SubnetGateway, tmp_path_factory: pytest.TempPathFactory) -> Iter
             thread.submit(lambda: asyncio.run(redeem(directory / "state.db"))).result()
         with command(
             SPILLWAY_SUBNET_URL=subnet.url,
-            SPILLWAY_ROUTES=hosted_pictures(directory, hosted.url),
+            SPILLWAY_ROUTES=hosted_routes(directory, hosted.url),
             SPILLWAY_ARTIFACTS=f"file://{directory / 'artifacts'}",
             SPILLWAY_STATE=f"sqlite:///{directory / 'state.db'}",
             SPILLWAY_FALLBACK_USD_PER_DAY="5",

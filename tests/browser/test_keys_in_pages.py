@@ -1,14 +1,9 @@
 """Keys in a real browser: from a page that a key names, from another one, and as the password of the dashboard."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -19,6 +14,7 @@ from simulator import SubnetGateway
 from simulator.server import background
 from support.browser import tab
 from support.front_door import command
+from support.processes import told
 
 # As a script in a page would, with a header of the kind that OpenAI's SDK adds.
 ASK = """async ([url, key]) => {
@@ -82,11 +78,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def made(settings: dict[str, str], *terms: str) -> str:
     """A new key."""
-    spillway = Path(sys.executable).with_name("spillway")
-    ran = subprocess.run(
-        [spillway, "keys", "create", *terms, "--json"], env={**os.environ, **settings}, capture_output=True, check=True
-    )
-    return str(json.loads(ran.stdout)["key"])
+    return str(told("keys", "create", *terms, **settings)["key"])
 
 
 def test_a_page_that_the_key_names_asks_and_reads_who_answered(browser: Browser, place: Place) -> None:

@@ -1,16 +1,12 @@
 """`spillway demo`, as a person runs it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-SPILLWAY = Path(sys.executable).with_name("spillway")
+from support.processes import spillway
 
 
 def test_day_is_played_and_nobody_is_left_without_an_answer() -> None:
-    command = [SPILLWAY, "demo", "--seconds", "12", "--port", "0", "--json"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = spillway("demo", "--seconds", "12", "--port", "0", "--json")
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert {name: one["requests"] for name, one in told["pipelines"].items()} == {
@@ -30,12 +26,11 @@ def test_day_is_played_and_nobody_is_left_without_an_answer() -> None:
 
 def test_every_command_has_help() -> None:
     for command in ([], ["serve"], ["demo"]):
-        ran = subprocess.run([SPILLWAY, *command, "--help"], capture_output=True, text=True, check=True)
-        assert "Usage" in ran.stdout
+        assert "Usage" in spillway(*command, "--help").stdout
 
 
 def test_public_bind_without_keys_is_refused_in_one_line() -> None:
-    ran = subprocess.run([SPILLWAY, "serve", "--host", "0.0.0.0"], capture_output=True, text=True, check=False)
+    ran = spillway("serve", "--host", "0.0.0.0")
     assert ran.returncode == 2
     assert ran.stderr == (
         "spillway: --host 0.0.0.0 can be reached by others: set SPILLWAY_AUTH=keys, or bind to 127.0.0.1\n"

@@ -1,10 +1,7 @@
 """`spillway keys`, as an operator types it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +10,7 @@ from typer.testing import CliRunner
 
 from spillway.cli.main import app
 from spillway.errors import BadSettings
-
-SPILLWAY = Path(sys.executable).with_name("spillway")
+from support.processes import spillway
 
 
 @pytest.fixture
@@ -113,13 +109,7 @@ def test_a_mistake_says_what_to_change(state: str, args: list[str], says: str) -
 
 
 def test_a_mistake_ends_the_command_with_one_line() -> None:
-    ran = subprocess.run(
-        [SPILLWAY, "keys", "create"],
-        env={**os.environ, "SPILLWAY_STATE": "memory://"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = spillway("keys", "create", SPILLWAY_STATE="memory://")
     assert (ran.returncode, ran.stderr) == (
         2,
         "spillway: SPILLWAY_STATE: memory:// would forget the key at once; set what the front door uses\n",

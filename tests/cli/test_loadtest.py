@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import pytest
 
 from simulator import OpenAiApi, Service, SubnetGateway
 from simulator.server import background
-from support.front_door import command, free_port, hosted_pictures
+from support.front_door import command, free_port, hosted_routes
+from support.processes import spillway
 
 pytestmark = pytest.mark.alone
 
@@ -47,8 +47,7 @@ def profile(tmp_path: Path, rate: float = 25, seconds: float = 1.5, beyond: int 
 
 
 def loadtest(*args: object) -> "subprocess.CompletedProcess[str]":
-    line = [Path(sys.executable).with_name("spillway"), "loadtest", *map(str, args)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=100, check=False)
+    return spillway("loadtest", *map(str, args))
 
 
 def found(*args: object) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def test_behind_the_front_door_nobody_fails_and_shares_and_cost_are_told(tmp_pat
     with background(subnet), background(hosted):
         env = {
             "SPILLWAY_SUBNET_URL": subnet.url,
-            "SPILLWAY_ROUTES": hosted_pictures(tmp_path, hosted.url),
+            "SPILLWAY_ROUTES": hosted_routes(tmp_path, hosted.url),
             "SPILLWAY_ARTIFACTS": f"file://{tmp_path / 'artifacts'}",
         }
         with command(**env) as url:

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from spillway.adapters.sqlite_store import SqliteStore
+from support.processes import spillway
 
-SPILLWAY = Path(sys.executable).with_name("spillway")
 GATE = {
     "version": 1,
     "at": 0.0,
@@ -32,9 +30,9 @@ TOLD = {
 
 
 def shown(state: Path, *options: str) -> str:
-    command = [SPILLWAY, "policy", "show", *options]
-    env = {"SPILLWAY_STATE": f"sqlite:///{state}"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    ran = spillway("policy", "show", *options, SPILLWAY_STATE=f"sqlite:///{state}")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def kept(state: Path, *documents: tuple[str, str, dict[str, Any]]) -> None:
@@ -78,9 +76,8 @@ def test_an_order_is_shown_as_the_last_change(tmp_path: Path) -> None:
 
 
 def test_an_order_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
-    command = [SPILLWAY, "policy", "set", "--route", "all", "--mode", "subnet-only", "--max-share", "0.5"]
-    env = {"SPILLWAY_STATE": f"sqlite:///{tmp_path}/state.db"}
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    order = ["--route", "all", "--mode", "subnet-only", "--max-share", "0.5"]
+    ran = spillway("policy", "set", *order, SPILLWAY_STATE=f"sqlite:///{tmp_path}/state.db")
     assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (2, "", 1)
     assert "--max-share 0.5" in ran.stderr
 

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +16,10 @@ from simulator import ChainNode, Limits
 from simulator.server import background
 from support.chain import ETH, GATEWAY, Anvil, Won, anvil, orchestrator
 from support.front_door import command, free_port
+from support.processes import SPILLWAY, environment, spillway
 from support.reading import truth
+from support.waiting import until
 
-SPILLWAY = Path(sys.executable).with_name("spillway")
 DAY_S = 86_400
 
 
@@ -45,10 +44,7 @@ def settings(node: Anvil, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
-    return subprocess.run(
-        [SPILLWAY, "redemptions", *arguments], env={**clean, **env}, capture_output=True, text=True, check=False
-    )
+    return spillway("redemptions", *arguments, **env)
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +127,9 @@ def test_backfill_that_is_killed_goes_on_where_it_was(node: Anvil, tmp_path: Pat
     slow = ChainNode(node.url, limits=Limits(blocks=1), slow_s={"eth_getLogs": 0.4})
     with background(slow):
         env = {**node.settings(tmp_path / "state.db"), "SPILLWAY_RPC_URL": slow.url}
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
         arguments = [SPILLWAY, "redemptions", "backfill", "--from", "0"]
-        process = subprocess.Popen(arguments, env={**clean, **env}, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 30
-        while not any(call[1][0]["fromBlock"] == "0x1" for call in logs_of(slow)) and time.monotonic() < end:
-            time.sleep(0.02)
+        process = subprocess.Popen(arguments, env=environment(env), stderr=subprocess.DEVNULL)
+        until(lambda: any(call[1][0]["fromBlock"] == "0x1" for call in logs_of(slow)))
         process.kill()
         process.wait(10)
         slow.calls.clear()
@@ -184,8 +177,6 @@ def test_report_that_can_not_be_is_one_line(settings: dict[str, str], arguments:
 
 
 def test_another_chain_stops_the_front_door(settings: dict[str, str]) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
-    env = {**clean, **settings, "SPILLWAY_CHAIN_ID": "1"}
-    ran = subprocess.run([SPILLWAY, "serve", "--port", "0"], env=env, capture_output=True, text=True, check=False)
+    ran = spillway("serve", "--port", "0", **{**settings, "SPILLWAY_CHAIN_ID": "1"})
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("spillway: SPILLWAY_CHAIN_ID: ")

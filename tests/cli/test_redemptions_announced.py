@@ -1,10 +1,7 @@
 """`spillway redemptions scan` and `spillway serve`, from a real node to a Discord."""
 
 import json
-import os
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +12,8 @@ from simulator import DiscordApi
 from simulator.server import background
 from support.chain import ETH, GATEWAY, Anvil, Won, anvil
 from support.front_door import command
-
-SPILLWAY = Path(sys.executable).with_name("spillway")
+from support.processes import spillway
+from support.waiting import until
 
 
 @pytest.fixture
@@ -36,11 +33,7 @@ def scan(settings: dict[str, str], *args: str) -> subprocess.CompletedProcess[st
 
 
 def redemptions(settings: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
-    return subprocess.run(
-        [SPILLWAY, "redemptions", *args],
-        env={**clean, **settings}, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
+    return spillway("redemptions", *args, **settings)
 
 
 def hashes(discord: DiscordApi) -> list[str]:
@@ -72,24 +65,17 @@ def test_a_scan_that_leaves_something_says_so(node: Anvil, discord: DiscordApi, 
 def test_serve_scans_and_announces(node: Anvil, discord: DiscordApi, tmp_path: Path) -> None:
     sent = node.redeem(Won())
     with command(**node.settings(tmp_path / "state.db", SPILLWAY_DISCORD_WEBHOOK_URL=discord.webhook_url)):
-        end = time.monotonic() + 60
-        while not hashes(discord):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until(lambda: hashes(discord), within_s=60.0)
     assert hashes(discord) == [sent]
 
 
 def test_a_webhook_that_discord_does_not_know_stops_the_front_door(discord: DiscordApi, tmp_path: Path) -> None:
     discord.deleted = True
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPILLWAY_")}
     settings = {
         "SPILLWAY_STATE": f"sqlite:///{tmp_path}/state.db",
         "SPILLWAY_DISCORD_WEBHOOK_URL": discord.webhook_url,
     }
-    ran = subprocess.run(
-        [SPILLWAY, "serve", "--port", "0"], env={**clean, **settings}, capture_output=True, text=True, check=False,
-        timeout=100,
-    )  # fmt: skip
+    ran = spillway("serve", "--port", "0", **settings)
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("spillway: SPILLWAY_DISCORD_WEBHOOK_URL: Discord refused the call")
 

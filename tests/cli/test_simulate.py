@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support.front_door import ROOT
+from support.processes import SPILLWAY, spillway
 
-SPILLWAY = Path(sys.executable).with_name("spillway")
 OUTAGE = ROOT / "infra/scenarios/outage.toml"
 KEYS = {
     "requests",
@@ -68,10 +68,8 @@ def short(tmp_path: Path) -> Path:
     return file
 
 
-def simulate(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [SPILLWAY, "simulate", *arguments]
-    own = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=own)
+def simulate(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return spillway("simulate", *arguments, **environment)
 
 
 def told(*arguments: str | Path) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import compileall
 import os
 import shutil
 import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 import bundle
 from support.front_door import free_port
+from support.waiting import until_it_answers
 
 NAMES = bundle.names()
 START_S = 60.0
@@ -87,22 +87,11 @@ def started(name: str, folder: Path, python: Path) -> Iterator[str]:
     }
     process = subprocess.Popen([python.with_name("functions-framework")], cwd=folder, env=variables)
     try:
-        yield _answering(process, f"http://127.0.0.1:{port}/")
+        until_it_answers(process, url := f"http://127.0.0.1:{port}/")
+        yield url
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _answering(process: "subprocess.Popen[bytes]", url: str) -> str:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            httpx.get(url, timeout=START_S, trust_env=False)
-        except httpx.ConnectError:
-            time.sleep(0.05)
-        else:
-            return url
-    pytest.fail(f"{url} does not answer; the function ended with {process.poll()}")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,5 @@
 """What the GIF competition's dApp does, by jobs alone: a prompt becomes a picture, and the picture a video."""
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from faults.house import QUICK, TOKEN, House, house
 from simulator import Fault, ReplicateApi, Service, SubnetGateway
 from support.listening import Events, listening
 from support.receiver import SECRET, receiving
+from support.waiting import eventually
 
 LATER = {"prefer": "respond-async"}
 VIDEO = "image-to-video"
@@ -66,7 +66,5 @@ async def test_prompt_becomes_a_picture_and_the_picture_a_video(tmp_path: Path, 
         assert [int(number or 0) for number, _ in animated.changes()] == list(range(1, len(statuses) + 1))
         assert animated.jobs()[-1]["served_by"] == ("replicate" if fault else "subnet")
         assert frames(await fetched(there, animated)) > 1
-        async with asyncio.timeout(10):
-            while not dapp.received:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: dapp.received)
         assert dapp.received[0].verified() == animated.jobs()[-1]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from spillway.domain.budget import DAY_S
 from spillway.services.exchange import OVERRIDES
 from spillway.services.gate import Gate
 from spillway.services.gates import Gates
+from support.waiting import eventually
 
 CALLER = PICTURES[0]
 LONG_S = 30.0
@@ -79,14 +80,6 @@ async def policy(there: House) -> dict[str, Any]:
     """The state of the one route in use."""
     [state] = (await there.client.get(f"{there.url}/api/policy")).json()["routes"].values()
     return state
-
-
-async def eventually(true: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.02)
 
 
 def slow(seconds: float, **options: Any) -> Fault:

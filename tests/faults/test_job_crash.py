@@ -33,6 +33,7 @@ from spillway.services.wakes import Wakes
 from spillway.settings import Settings
 from support import crash_worker
 from support.front_door import running, serving
+from support.waiting import eventually
 
 T = TypeVar("T")
 
@@ -122,12 +123,12 @@ class World:
 
     async def all_over(self, ids: list[str], within_s: float) -> list[Job]:
         """The jobs at their ends."""
-        async with asyncio.timeout(within_s):
-            while True:
-                jobs = await self.look(ids)
-                if all(job.over for job in jobs):
-                    return jobs
-                await asyncio.sleep(0.3)
+
+        async def over() -> list[Job] | None:
+            jobs = await self.look(ids)
+            return jobs if all(job.over for job in jobs) else None
+
+        return await eventually(over, within_s, every_s=0.3)
 
     def gaps(self) -> int:
         """How often a worker has said that a start may be paid twice."""

@@ -28,6 +28,7 @@ from spillway.services.jobs import Order
 from spillway.services.starting import CREATE_S
 from spillway.services.wakes import Wakes
 from support.crash_worker import sides
+from support.waiting import eventually
 
 NEVER_S = 60.0
 
@@ -77,9 +78,7 @@ class Scene:
 
     async def until_canceled(self) -> None:
         """The one prediction that there is."""
-        async with asyncio.timeout(10.0):
-            while self.replicate.ended["canceled"] != 1:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.replicate.ended["canceled"] == 1)
         assert sum(self.replicate.created.values()) == 1
 
 
@@ -119,9 +118,7 @@ async def scene(
 async def test_what_another_worker_goes_on_with_is_found_by_it(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         job = await there.write(await there.until_starting(), taken)
-        async with asyncio.timeout(10.0):
-            while not (await there.ids(job)):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: there.ids(job))
         assert await there.ids(job) == tuple(there.replicate.predictions)
         await asyncio.sleep(0.3)
         assert there.replicate.ended["canceled"] == 0

@@ -13,6 +13,7 @@ from simulator.server import background
 from spillway.adapters.sqlite_jobs import SqliteJobs
 from spillway.domain.jobs import Job
 from support.front_door import command
+from support.waiting import until
 
 PICTURE = {"prompt": "a river", "width": 64, "height": 64}
 
@@ -33,13 +34,14 @@ async def stored(path: Path, job_id: str) -> Job:
     return job
 
 
-def until(client: httpx.Client, url: str, job_id: str, status: str) -> dict[str, Any]:
+def job_once(client: httpx.Client, url: str, job_id: str, status: str) -> dict[str, Any]:
     """A job once it has this status."""
-    end = time.monotonic() + 30
-    while (job := client.get(f"{url}/jobs/{job_id}").json())["status"] != status:
-        assert time.monotonic() < end, job
-        time.sleep(0.05)
-    return job
+
+    def has_it() -> dict[str, Any] | None:
+        job = client.get(f"{url}/jobs/{job_id}").json()
+        return job if job["status"] == status else None
+
+    return until(has_it)
 
 
 def test_what_serve_has_in_hand_is_handed_back_though_a_listener_stays(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_what_serve_has_in_hand_is_handed_back_though_a_listener_stays(tmp_path:
             on_subnet = submit(client, url)
             at_replicate = submit(client, url, **{"x-spillway-prefer": "fallback-only"})
             for one in (on_subnet, at_replicate):
-                until(client, url, one, "running")
+                job_once(client, url, one, "running")
             listening = client.send(client.build_request("GET", f"{url}/jobs/{on_subnet}/events"), stream=True)
             asked_at, began = time.time(), time.monotonic()
         # `command` has sent SIGTERM, and waited for the end of the process.
@@ -74,8 +76,8 @@ def test_what_serve_has_in_hand_is_handed_back_though_a_listener_stays(tmp_path:
         subnet.lose_all()
         subnet.time_scale = 0.01
         with command(**env) as url:
-            done = until(client, url, at_replicate, "succeeded")
-            until(client, url, on_subnet, "succeeded")
+            done = job_once(client, url, at_replicate, "succeeded")
+            job_once(client, url, on_subnet, "succeeded")
     assert done["served_by"] == "replicate"
     assert sum(replicate.created.values()) == 1
     causes = [change.cause for change in asyncio.run(stored(state, at_replicate)).changes]

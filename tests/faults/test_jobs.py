@@ -11,6 +11,7 @@ from PIL import Image
 
 from faults.house import MESSAGES, ROUTES, House, house
 from simulator import Fault, OpenAiApi, ReplicateApi, Service, SubnetGateway
+from support.waiting import eventually
 
 PICTURE = {"prompt": "a river", "width": 128, "height": 128}
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBob29rcyBvZiByZXBsaWNhdGU="
@@ -35,6 +36,10 @@ async def submit(there: House, body: Mapping[str, Any] = PICTURE, path: str = "/
 async def look(there: House, job_id: str) -> dict[str, Any]:
     """A job as it is."""
     return (await there.client.get(f"{there.url}/jobs/{job_id}")).json()
+
+
+async def is_now(there: House, job_id: str, status: str) -> bool:
+    return (await look(there, job_id))["status"] == status
 
 
 async def ended(there: House, job_id: str, within_s: float = 20.0) -> dict[str, Any]:
@@ -199,14 +204,10 @@ async def test_what_is_canceled_is_canceled_at_the_provider_too(tmp_path: Path) 
     replicate = ReplicateApi(service_s=30.0)
     async with house(tmp_path, routes=REPLICATE_ALONE, replicate=replicate) as there:
         job_id = await submit(there, x_spillway_prefer="fallback-only")
-        async with asyncio.timeout(10.0):
-            while (await look(there, job_id))["status"] != "running":
-                await asyncio.sleep(0.02)
+        await eventually(lambda: is_now(there, job_id, "running"))
         answer = await there.client.delete(f"{there.url}/jobs/{job_id}")
         assert answer.json()["status"] == "canceled"
-        async with asyncio.timeout(5.0):
-            while replicate.ended["canceled"] != 1:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: replicate.ended["canceled"] == 1)
 
 
 async def test_a_webhook_of_the_provider_saves_waiting_for_the_next_look(tmp_path: Path) -> None:

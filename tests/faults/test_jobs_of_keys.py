@@ -1,6 +1,5 @@
 """With keys, a job is its caller's own, and so are an Idempotency-Key and the secret that signs webhooks."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from spillway.domain.keys import Key
 from spillway.services.keys import Keys, Made
 from support.listening import listening
 from support.receiver import SECRET, receiving
+from support.waiting import eventually
 
 
 @dataclass
@@ -70,9 +70,7 @@ async def test_webhook_is_signed_with_the_keys_own_secret(tmp_path: Path) -> Non
     async with receiving() as receiver, keyed(tmp_path) as there:
         job_id = await there.a_job(there.anna, webhook_url=receiver.url)
         await there.ask(there.anna, "DELETE", f"/jobs/{job_id}")
-        async with asyncio.timeout(10):
-            while not receiver.received:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: receiver.received)
         assert receiver.received[0].verified(there.anna.key.webhook_secret)["id"] == job_id
         with pytest.raises(Exception, match="signature"):
             receiver.received[0].verified(SECRET)

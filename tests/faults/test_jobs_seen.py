@@ -15,6 +15,7 @@ import pytest
 from faults.house import ROUTES, House, house
 from support.listening import listening
 from support.puppets import PICTURE, Puppet, puppet
+from support.waiting import eventually
 
 ASYNC = {"prefer": "respond-async"}
 WISH = {"prompt": "a river", "width": 128, "height": 128}
@@ -310,9 +311,7 @@ async def test_progress_between_changes_comes_from_the_provider(tmp_path: Path) 
             await there.worker.host(job_id, "p1")
             await there.worker.renew(job_id, 0.4)
             await events.until_changes(2)
-            async with asyncio.timeout(15):
-                while events.got[-1].event != "progress" or events.got[-1].data["progress"] != 0.4:
-                    await asyncio.sleep(0.1)
+            await eventually(lambda: events.got[-1].event == "progress" and events.got[-1].data["progress"] == 0.4)
             assert events.got[-1].data["queue_position"] is None
 
 
@@ -336,9 +335,11 @@ async def test_more_listeners_than_allowed_are_sent_away(tmp_path: Path) -> None
                 assert int(reply.headers["retry-after"]) > 0
             assert (await there.get(job_id)).status_code == 200
             assert "spillway_job_listeners 1.0" in await there.door.metrics()
-        async with asyncio.timeout(5):
-            while (await there.get(job_id, prefer="wait=1", if_none_match='"0"')).status_code == 503:
-                await asyncio.sleep(0.1)
+
+        async def let_in() -> bool:
+            return (await there.get(job_id, prefer="wait=1", if_none_match='"0"')).status_code != 503
+
+        await eventually(let_in)
 
 
 async def test_queued_job_is_canceled_at_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from faults.house import House, house
 from simulator import ReplicateApi, media
+from support.waiting import eventually
 
 ONLY_REPLICATE = """
 [providers.replicate]
@@ -27,20 +28,12 @@ async def leave_after(there: House, seconds: float) -> None:
         await there.client.post(f"{there.url}/text-to-image", json={"prompt": "x"}, headers=headers, timeout=seconds)
 
 
-async def eventually(there: House, ended: str) -> None:
-    for _ in range(200):
-        if all(prediction.status == ended for prediction in there.replicate.predictions.values()):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError([prediction.status for prediction in there.replicate.predictions.values()])
-
-
 @pytest.mark.parametrize("seconds", [1.0, 6.5], ids=["while it is created", "while it is polled"])
 async def test_prediction_of_a_caller_who_left_is_cancelled(seconds: float, tmp_path: Path) -> None:
     replicate = ReplicateApi("r8_test", service_s=60.0)
     async with house(tmp_path, replicate=replicate, routes=ONLY_REPLICATE) as there:
         await leave_after(there, seconds)
-        await eventually(there, "canceled")
+        await eventually(lambda: {one.status for one in replicate.predictions.values()} == {"canceled"})
         assert replicate.created.total() == 1
         assert "spillway_body_bytes 0.0" in await there.metrics()
 

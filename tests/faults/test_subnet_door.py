@@ -20,6 +20,7 @@ from spillway.domain.requests import InferenceRequest, Terms
 from spillway.edge.requests import json_request
 from spillway.errors import BrokenAnswer, NoCapacity, RequestRejected, TooSlow, Unreachable
 from support.front_door import free_port
+from support.waiting import eventually
 
 KEY = "a key of some length"
 
@@ -111,9 +112,7 @@ async def test_a_job_that_was_canceled_meanwhile_ends_the_try(tmp_path: Path) ->
     async with both(tmp_path, subnet=subnet, subnet_timeout=30.0, deadline=60.0) as (there, way):
         with pytest.raises(asyncio.InvalidStateError):
             await way.infer(pictures(), Terms(), 5.0, Told(error=asyncio.InvalidStateError()))
-        async with asyncio.timeout(5.0):
-            while subnet.counters.in_flight:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: not subnet.counters.in_flight)
         assert (await there.client.get(f"{there.url}/healthz")).status_code == 200
 
 

@@ -14,6 +14,7 @@ from simulator.catalogue import Deployment
 from spillway.adapters.sqlite_store import SqliteStore
 from spillway.settings import Settings
 from support.front_door import running
+from support.waiting import eventually
 
 DEPLOYMENT, MODEL = "acme/mine", "black-forest-labs/flux-schnell"
 PLACE = f"replicate {DEPLOYMENT}"
@@ -50,10 +51,12 @@ class Door:
         return [call.path for call in self.api.requests if call.method == "POST"][-1]
 
     async def until(self, path: str) -> None:
-        """Ask until predictions go there; fails after five seconds."""
-        end = time.monotonic() + 5.0
-        while await self.asked() != path:
-            assert time.monotonic() < end
+        """Ask until predictions go there."""
+
+        async def there() -> bool:
+            return await self.asked() == path
+
+        await eventually(there, within_s=5.0)
 
 
 @asynccontextmanager

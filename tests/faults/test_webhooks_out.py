@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 
 from faults.test_jobs_seen import Stage, assert_problem, stage
+from spillway.domain.jobs import Webhook
 from support.receiver import SECRET, Receiver, receiving
+from support.waiting import eventually
 
 ALLOWED = {"allow_private_urls": True, "webhook_secret": SECRET}
-
-
-async def until_received(receiver: Receiver, count: int, within_s: float = 15.0) -> None:
-    """Wait for so many posts."""
-    async with asyncio.timeout(within_s):
-        while len(receiver.received) < count:
-            await asyncio.sleep(0.05)
 
 
 async def canceled(there: Stage, receiver: Receiver) -> str:
@@ -29,7 +24,7 @@ async def canceled(there: Stage, receiver: Receiver) -> str:
 async def test_finished_job_is_posted_as_it_is_shown(tmp_path: Path) -> None:
     async with receiving() as receiver, stage(tmp_path, **ALLOWED) as there:
         job_id = await canceled(there, receiver)
-        await until_received(receiver, 1)
+        await eventually(lambda: receiver.received)
         assert receiver.received[0].verified() == (await there.get(job_id)).json()
         assert receiver.received[0].headers["webhook-id"] == f"job_{job_id}"
         await asyncio.sleep(0.2)
@@ -43,7 +38,7 @@ async def test_first_repeat_comes_within_five_seconds(tmp_path: Path, statuses: 
     async with receiving(statuses) as receiver, stage(tmp_path, **ALLOWED) as there:
         receiver.location = receiver.url
         await canceled(there, receiver)
-        await until_received(receiver, 2)
+        await eventually(lambda: len(receiver.received) == 2)
         first, second = receiver.received[:2]
         assert 0 < second.at - first.at < 5.5
         assert second.headers["webhook-id"] == first.headers["webhook-id"]
@@ -54,7 +49,7 @@ async def test_first_repeat_comes_within_five_seconds(tmp_path: Path, statuses: 
 async def test_receiver_that_is_gone_gets_no_more(tmp_path: Path) -> None:
     async with receiving([410]) as receiver, stage(tmp_path, **ALLOWED) as there:
         job_id = await canceled(there, receiver)
-        await until_received(receiver, 1)
+        await eventually(lambda: receiver.received)
         await asyncio.sleep(0.3)
         webhook = (await there.worker.job(job_id)).webhook
         assert webhook is not None
@@ -82,9 +77,12 @@ async def test_target_that_leads_inside_only_later_is_refused_when_connecting(tm
         assert job.webhook is not None
         await there.worker.redirect_webhook(job_id, receiver.url)
         assert (await there.delete(job_id)).status_code == 200
-        async with asyncio.timeout(10):
-            while not (webhook := (await there.worker.job(job_id)).webhook) or not webhook.attempts:
-                await asyncio.sleep(0.05)
+
+        async def tried() -> Webhook | None:
+            webhook = (await there.worker.job(job_id)).webhook
+            return webhook if webhook and webhook.attempts else None
+
+        webhook = await eventually(tried)
         assert receiver.received == []
         assert webhook.next_at is not None
         assert webhook.next_at > time.time()
@@ -93,7 +91,7 @@ async def test_target_that_leads_inside_only_later_is_refused_when_connecting(tm
 async def test_unsigned_where_nothing_signs(tmp_path: Path) -> None:
     async with receiving() as receiver, stage(tmp_path, allow_private_urls=True) as there:
         await canceled(there, receiver)
-        await until_received(receiver, 1)
+        await eventually(lambda: receiver.received)
         assert "webhook-signature" not in receiver.received[0].headers
 
 

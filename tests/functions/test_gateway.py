@@ -1,18 +1,13 @@
 """The function `gateway`, started as it is deployed."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from simulator.server import background
 from simulator.subnet import SubnetGateway
-from support.front_door import ROOT, free_port
+from support.functions import imported, started
 
 HEAVY = ("web3", "google.cloud.pubsub", "google.cloud.firestore", "grpc", "PIL", "av", "livepeer_ai", "typer")
 ON_DEMAND = (
@@ -28,41 +23,23 @@ ON_DEMAND = (
 @pytest.fixture(scope="module")
 def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subnet = SubnetGateway(slots=4, time_scale=0.01)
-    port = free_port()
-    with background(subnet):
-        process = subprocess.Popen(
-            [
-                Path(sys.executable).with_name("functions-framework"),
-                "--source", ROOT / "functions/gateway/main.py", "--target", "gateway",
-                "--host", "127.0.0.1", "--port", str(port),
-            ],
-            env={
-                **os.environ,
-                "SPILLWAY_SUBNET_URL": subnet.url,
-                "SPILLWAY_ARTIFACTS": f"file://{tmp_path_factory.mktemp('artifacts')}",
-            },
-        )  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(200):
-            try:
-                httpx.get(f"{url}/readyz")
-                break
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        yield url
-        process.terminate()
-        process.wait(15)
+    artifacts = f"file://{tmp_path_factory.mktemp('artifacts')}"
+    with (
+        background(subnet),
+        started("gateway", {"SPILLWAY_SUBNET_URL": subnet.url, "SPILLWAY_ARTIFACTS": artifacts}) as there,
+    ):
+        yield there.url
 
 
 def test_every_path_is_the_front_doors(function: str) -> None:
-    assert httpx.get(f"{function}/readyz").json() == {"status": "ok"}
-    assert httpx.get(f"{function}/nowhere").headers["content-type"] == "application/problem+json"
+    assert httpx.get(f"{function}/readyz", timeout=30).json() == {"status": "ok"}
+    assert httpx.get(f"{function}/nowhere", timeout=30).headers["content-type"] == "application/problem+json"
 
 
 def test_picture_is_made_and_served(function: str) -> None:
     answer = httpx.post(f"{function}/text-to-image", json={"prompt": "a cat"}, timeout=30)
     assert answer.headers["x-spillway-served-by"] == "subnet"
-    assert httpx.get(answer.json()["images"][0]["url"]).headers["content-type"] == "image/png"
+    assert httpx.get(answer.json()["images"][0]["url"], timeout=30).headers["content-type"] == "image/png"
 
 
 def test_chat_streams_through_the_framework(function: str) -> None:
@@ -81,15 +58,8 @@ def test_cold_start_loads_nothing_that_a_first_request_does_not_need() -> None:
         "SPILLWAY_REPLICATE_WEBHOOK_SECRET": "whsec_c2VjcmV0",
         "SPILLWAY_AUTH": "keys",
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT / "functions/gateway",
-        env={**os.environ, **everything_used},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout.strip() == "[]"
+    ran = imported("gateway", everything_used, code)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "[]")
 
 
 def test_what_a_cold_start_loads_and_what_is_under_way_is_not_looked_through_for_garbage() -> None:
@@ -104,21 +74,11 @@ print(loaded < 10, gc.get_freeze_count() > 10_000, len(looks) == loaded)
 held += [[] for _ in range(4_000)]
 print(len(looks) > loaded)
 """
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT / "functions/gateway", capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.split() == ["True"] * 4
+    assert imported("gateway", {}, code).stdout.split() == ["True"] * 4
 
 
 def test_bad_setting_stops_the_start_with_its_name() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", "import main"],
-        cwd=ROOT / "functions/gateway",
-        env={**os.environ, "SPILLWAY_VERIFY": "perhaps"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = imported("gateway", {"SPILLWAY_VERIFY": "perhaps"})
     assert ran.returncode == 1
     assert "SPILLWAY_VERIFY: Input should be 'decode' or 'none'" in ran.stderr.splitlines()[-1]
 
@@ -132,13 +92,6 @@ def test_bad_setting_stops_the_start_with_its_name() -> None:
     ],
 )
 def test_in_the_cloud_nobody_is_let_in_by_mistake(settings: dict[str, str], says: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", "import main"],
-        cwd=ROOT / "functions/gateway",
-        env={**os.environ, "K_SERVICE": "gateway", **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = imported("gateway", {"K_SERVICE": "gateway", **settings})
     assert ran.returncode == 1
     assert says in ran.stderr.splitlines()[-1]

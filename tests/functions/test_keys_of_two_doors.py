@@ -1,13 +1,9 @@
 """Keys, as people make and use them: the command line, and two front doors in processes of their own over one state."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +11,10 @@ import pytest
 
 from simulator import OpenAiApi, SubnetGateway, background
 from spillway.domain.rates import HOLD_S
-from support.front_door import command, hosted_pictures
+from support.front_door import command, hosted_routes
+from support.processes import told
+from support.waiting import until
 
-SPILLWAY = Path(sys.executable).with_name("spillway")
 PICTURE = {"prompt": "a cat"}
 HOSTED = {"x-spillway-prefer": "fallback-only"}
 
@@ -32,7 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
             "SPILLWAY_STATE": f"sqlite:///{directory}/state.db",
             "SPILLWAY_ARTIFACTS": f"file://{directory}/artifacts",
             "SPILLWAY_SUBNET_URL": subnet.url,
-            "SPILLWAY_ROUTES": hosted_pictures(directory, hosted.url),
+            "SPILLWAY_ROUTES": hosted_routes(directory, hosted.url),
         }
 
 
@@ -50,10 +47,7 @@ def doors(settings: dict[str, str]) -> Iterator[list[httpx.Client]]:
 
 def keys(settings: dict[str, str], *args: str) -> Any:
     """What `spillway keys` prints as JSON."""
-    ran = subprocess.run(
-        [SPILLWAY, "keys", *args, "--json"], env={**os.environ, **settings}, capture_output=True, text=True, check=True
-    )
-    return json.loads(ran.stdout)
+    return told("keys", *args, **settings)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -76,10 +70,7 @@ def test_a_revoked_key_is_refused_everywhere_within_ten_seconds(
     made = keys(settings, "create")
     assert [ask(door, made["key"]).status_code for door in doors] == [200, 200]
     keys(settings, "revoke", made["id"])
-    revoked = time.monotonic()
-    while any(ask(door, made["key"]).status_code != 401 for door in doors):
-        assert time.monotonic() - revoked < 10
-        time.sleep(0.1)
+    until(lambda: all(ask(door, made["key"]).status_code == 401 for door in doors), within_s=10.0)
 
 
 def test_a_keys_other_terms_hold_everywhere_within_ten_seconds(
@@ -88,10 +79,7 @@ def test_a_keys_other_terms_hold_everywhere_within_ten_seconds(
     made = keys(settings, "create")
     assert [ask(door, made["key"]).status_code for door in doors] == [200, 200]
     keys(settings, "change", made["id"], "--scope", "read", "--rate", "5")
-    changed = time.monotonic()
-    while any(ask(door, made["key"]).status_code != 403 for door in doors):
-        assert time.monotonic() - changed < 10
-        time.sleep(0.1)
+    until(lambda: all(ask(door, made["key"]).status_code == 403 for door in doors), within_s=10.0)
 
 
 def test_a_replaced_secret_works_on_and_the_key_stays_the_same(

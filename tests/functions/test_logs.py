@@ -2,12 +2,7 @@
 
 import json
 import logging
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +10,16 @@ import httpx
 import pytest
 
 from spillway.adapters.cloud_logging import CloudLines
-from support.front_door import ROOT, free_port
+from support.front_door import ROOT
+from support.functions import started
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 HEADERS = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
 
 
-@contextmanager
-def function(name: str, output: Path, **settings: str) -> Iterator[str]:
-    """A function as it is deployed, its output in a file."""
-    port = free_port()
-    with output.open("w") as out:
-        process = subprocess.Popen(
-            [
-                Path(sys.executable).with_name("functions-framework"),
-                "--source", ROOT / f"functions/{name}/main.py", "--target", name, "--host", "127.0.0.1",
-                "--port", str(port),
-            ],
-            env={**os.environ, **settings},
-            stdout=out,
-        )  # fmt: skip
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(15)
-
-
 def told(url: str, **more: Any) -> httpx.Response:
-    """Its first answer to a POST, once it listens."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return httpx.post(url, timeout=60, headers=HEADERS, **more)
-        except httpx.ConnectError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+    """Its answer to a POST."""
+    return httpx.post(url, timeout=60, headers=HEADERS, **more)
 
 
 def test_a_line_in_the_cloud_belongs_to_its_request(tmp_path: Path) -> None:
@@ -60,8 +29,8 @@ def test_a_line_in_the_cloud_belongs_to_its_request(tmp_path: Path) -> None:
         "SPILLWAY_DISCORD_WEBHOOK_URL": "http://127.0.0.1:1/api/webhooks/1/x",
         "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
     }
-    with function("notifier", tmp_path / "out", **settings) as url:
-        assert told(url, json={"message": {"messageId": "1"}}).status_code == 503
+    with (tmp_path / "out").open("w") as output, started("notifier", settings, output=output) as notifier:
+        assert told(notifier.url, json={"message": {"messageId": "1"}}).status_code == 503
     entries = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines() if line.startswith("{")]
     assert entries
     for entry in entries:
@@ -73,8 +42,9 @@ def test_a_line_in_the_cloud_belongs_to_its_request(tmp_path: Path) -> None:
 
 
 def test_elsewhere_lines_are_plain(tmp_path: Path) -> None:
-    with function("notifier", tmp_path / "out", SPILLWAY_STATE=f"sqlite:///{tmp_path}/state.db") as url:
-        told(url, content=b"nonsense")
+    settings = {"SPILLWAY_STATE": f"sqlite:///{tmp_path}/state.db"}
+    with (tmp_path / "out").open("w") as output, started("notifier", settings, output=output) as notifier:
+        told(notifier.url, content=b"nonsense")
     assert "{" not in (tmp_path / "out").read_text()
 
 
@@ -104,4 +74,5 @@ def test_a_line_with_broken_characters_is_written_all_the_same() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py")))
 def test_every_function_logs_for_the_cloud(name: str) -> None:
-    assert "\nlog_for_the_cloud(settings)\n" in (ROOT / f"functions/{name}/main.py").read_text()
+    lines = (ROOT / f"functions/{name}/main.py").read_text().splitlines()
+    assert "log_for_the_cloud(settings)" in map(str.strip, lines)

@@ -1,7 +1,7 @@
 """Metrics as a collector gets them by OTLP over HTTP: what /metrics shows, under the same names."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from simulator import Fault, OpenAiApi, SubnetGateway, background
 from support.collector import Collector, collecting
-from support.front_door import command, hosted_pictures
+from support.front_door import command, hosted_routes
 from support.google import ACCESS_TOKEN, Google
+from support.waiting import until
 
 PICTURE = {"prompt": "a cat"}
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -27,7 +28,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
         subnet.faults.add(Fault("error", status=500, times=1))
         yield {
             "SPILLWAY_SUBNET_URL": subnet.url,
-            "SPILLWAY_ROUTES": hosted_pictures(folder, hosted.url),
+            "SPILLWAY_ROUTES": hosted_routes(folder, hosted.url),
             "SPILLWAY_ARTIFACTS": f"file://{folder}/artifacts",
             "SPILLWAY_STATE": f"sqlite:///{folder}/state.db",
             "SPILLWAY_FALLBACK_USD_PER_DAY": "5",
@@ -70,13 +71,6 @@ def counted(series: Series) -> Series:
     """Those that stay as they are while nobody asks for anything."""
     kinds = ("_total", "_bucket", "_count", "_sum")
     return {key: value for key, value in series.items() if key[0].endswith(kinds)}
-
-
-def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def ask(url: str) -> str:

@@ -1,12 +1,7 @@
 """The function `notifier`, started as it is deployed, before a Discord."""
 
 import asyncio
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,42 +13,15 @@ from spillway.adapters.pubsub_bell import PubSubBell
 from spillway.adapters.sqlite_outbox import SqliteOutbox
 from support.announced import assert_told_once, drafts
 from support.chain import Won, anvil
-from support.front_door import ROOT, free_port
+from support.functions import imported, started
 from support.google import ACCOUNT, AUDIENCE, Google
 from support.topics import Topics
+from support.waiting import eventually
 
-FUNCTION = ROOT / "functions/notifier"
 PUSH = {
     "subscription": "projects/p/subscriptions/s",
     "message": {"messageId": "1", "data": ""},
 }
-
-
-@contextmanager
-def function(settings: dict[str, str], name: str = "notifier") -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            Path(sys.executable).with_name("functions-framework"),
-            "--source", ROOT / "functions" / name / "main.py", "--target", name,
-            "--host", "127.0.0.1", "--port", str(port),
-        ],
-        env={**os.environ, **settings},
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    end = time.monotonic() + 60
-    try:
-        while True:
-            try:
-                httpx.get(url, timeout=10)
-                break
-            except httpx.HTTPError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(15)
 
 
 @pytest.fixture
@@ -78,13 +46,13 @@ async def add(path: Path, count: int, first: int = 1) -> None:
 
 def test_a_push_announces_what_waits(settings: dict[str, str], discord: DiscordApi, tmp_path: Path) -> None:
     asyncio.run(add(tmp_path, 12))
-    with function(settings) as url:
-        first, second = (httpx.post(url, json=PUSH, timeout=60) for _ in range(2))
+    with started("notifier", settings) as there:
+        first, second = (httpx.post(there.url, json=PUSH, timeout=60) for _ in range(2))
         assert (first.status_code, first.json()["announced"], second.json()["announced"]) == (200, 12, 0)
         assert_told_once(discord, 12)
         discord.deleted = True
         asyncio.run(add(tmp_path, 1, 13))
-        left = httpx.post(url, json=PUSH, timeout=60)
+        left = httpx.post(there.url, json=PUSH, timeout=60)
     assert (left.status_code, "no such webhook" in left.json()["problem"]) == (503, True)
 
 
@@ -97,9 +65,9 @@ def test_only_googles_token_lets_a_push_in(settings: dict[str, str], discord: Di
             "SPILLWAY_PUSH_ACCOUNT": ACCOUNT,
             "SPILLWAY_PUSH_CERTS_URL": google.certs_url,
         }
-        with function({**settings, **more}) as url:
+        with started("notifier", {**settings, **more}) as there:
             statuses = [
-                httpx.post(url, json=PUSH, headers=headers, timeout=60).status_code
+                httpx.post(there.url, json=PUSH, headers=headers, timeout=60).status_code
                 for headers in (
                     {},
                     {"authorization": "Bearer nonsense"},
@@ -109,7 +77,7 @@ def test_only_googles_token_lets_a_push_in(settings: dict[str, str], discord: Di
             ]
             assert (statuses, discord.messages) == ([401, 401, 401, 403], [])
             true = {"authorization": f"Bearer {google.token()}"}
-            assert httpx.post(url, json=PUSH, headers=true, timeout=60).status_code == 200
+            assert httpx.post(there.url, json=PUSH, headers=true, timeout=60).status_code == 200
     assert_told_once(discord, 1)
 
 
@@ -117,16 +85,13 @@ async def test_the_bell_rings_through_pubsub(
     pubsub_host: str, settings: dict[str, str], discord: DiscordApi, tmp_path: Path
 ) -> None:
     await add(tmp_path, 3)
-    with function(settings) as url:
+    with started("notifier", settings) as there:
         async with Topics(pubsub_host) as topics:
-            await topics.make("spillway-announcements", push_to=url)
+            await topics.make("spillway-announcements", push_to=there.url)
             bell = PubSubBell(topics.project, "spillway-announcements", timeout_s=20)
             await bell.ring()
             await bell.close()
-            end = time.monotonic() + 30
-            while not (discord.channel and discord.channel[-1].embeds):
-                assert time.monotonic() < end
-                await asyncio.sleep(0.05)
+            await eventually(lambda: discord.channel and discord.channel[-1].embeds)
     assert_told_once(discord, 3)
 
 
@@ -134,18 +99,19 @@ async def test_from_the_chain_to_discord_as_it_is_deployed(
     pubsub_host: str, settings: dict[str, str], discord: DiscordApi, tmp_path: Path
 ) -> None:
     """The clock calls `redemptions`, which finds a ticket and rings; Pub/Sub calls `notifier`, which announces it."""
-    with anvil() as node, function(settings) as notifier:
+    with anvil() as node, started("notifier", settings) as notifier:
         sent = node.redeem(Won())
         async with Topics(pubsub_host) as topics:
-            await topics.make("spillway-announcements", push_to=notifier)
+            await topics.make("spillway-announcements", push_to=notifier.url)
             queue = {"SPILLWAY_QUEUE": f"pubsub://{topics.project}", "PUBSUB_EMULATOR_HOST": pubsub_host}
-            with function({**node.settings(tmp_path / "state.db"), **queue}, "redemptions") as redemptions:
-                assert httpx.post(redemptions, timeout=60).json()["problems"] == []
-                end = time.monotonic() + 60
-                while not any(sent in str(message.embeds) for message in discord.channel):
-                    assert time.monotonic() < end
-                    httpx.post(redemptions, timeout=60)
-                    await asyncio.sleep(0.2)
+            with started("redemptions", {**node.settings(tmp_path / "state.db"), **queue}) as redemptions:
+                assert httpx.post(redemptions.url, timeout=60).json()["problems"] == []
+
+                def announced() -> bool:
+                    httpx.post(redemptions.url, timeout=60)
+                    return any(sent in str(message.embeds) for message in discord.channel)
+
+                await eventually(announced, every_s=0.2)
     assert sum(sent in str(message.embeds) for message in discord.messages) == 1
 
 
@@ -160,14 +126,7 @@ async def test_from_the_chain_to_discord_as_it_is_deployed(
 def test_a_bad_setting_stops_the_start_with_one_line(
     settings: dict[str, str], name: str, value: str, says: str
 ) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", "import main"],
-        cwd=FUNCTION,
-        env={**os.environ, **settings, name: value},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = imported("notifier", {**settings, name: value})
     assert ran.returncode == 1
     assert says in ran.stderr.splitlines()[-1]
     assert "s3cret" not in ran.stderr

@@ -1,10 +1,8 @@
 """Firestore or Pub/Sub is away from functions in processes of their own: they go on, and catch up afterwards."""
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -22,7 +20,9 @@ from simulator import SubnetGateway
 from support.cut import Way, way_to
 from support.emulators import FIRESTORE, started
 from support.functions import Function, function
+from support.processes import told
 from support.topics import Topics
+from support.waiting import eventually
 
 PICTURE = {"prompt": "a river", "width": 64, "height": 64}
 LATER = {"prefer": "respond-async"}
@@ -50,9 +50,11 @@ class Doors:
 
     async def until(self, statuses: list[int], within_s: float, **headers: str) -> None:
         """Ask until both answer so."""
-        async with asyncio.timeout(within_s):
-            while await self.ask_both(**headers) != statuses:
-                await asyncio.sleep(0.3)
+
+        async def answer_so() -> bool:
+            return await self.ask_both(**headers) == statuses
+
+        await eventually(answer_so, within_s, every_s=0.3)
 
 
 @asynccontextmanager
@@ -88,8 +90,7 @@ async def test_two_front_doors_share_orders_and_outlive_their_state(tmp_path: Pa
         await there.until([202, 202], 30.0, **LATER)
 
         order = ["policy", "set", "--route", "all", "--mode", "fallback-only"]
-        spillway = Path(sys.executable).with_name("spillway")
-        await asyncio.to_thread(subprocess.run, [spillway, *order], env={**os.environ, **there.env}, check=True)
+        await asyncio.to_thread(told, *order, **there.env)
         # Five seconds are promised; a machine that is busy gets three times as long.
         await there.until([503, 503], 15.0)
 
@@ -166,9 +167,11 @@ async def test_jobs_are_taken_in_without_pubsub_and_done_when_it_is_back(
         assert [(await there.look(job_id))["status"] for job_id in taken] == ["queued"] * 6
 
         there.pubsub.mend()
-        async with asyncio.timeout(30.0):
-            while await there.sweep():
-                await asyncio.sleep(0.3)
+
+        async def swept() -> bool:
+            return not await there.sweep()
+
+        await eventually(swept, every_s=0.3)
         await there.until_done(taken)
         done = [one.status for one in there.subnet.requests if one.path == "/text-to-image"]
         assert Counter(done) == {200: 7}

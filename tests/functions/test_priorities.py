@@ -13,7 +13,7 @@ from spillway.domain.key_terms import checked_scopes
 from spillway.domain.keys import Key
 from spillway.services.keys import Keys
 from spillway.settings import Settings
-from support.front_door import hosted_pictures, running
+from support.front_door import hosted_routes, running
 
 PRICE_USD, JOBS = 0.04, 100
 
@@ -25,7 +25,7 @@ async def test_lower_priorities_are_refused_first_and_all_are_told_until_when(tm
             auth="keys",
             state=f"sqlite:///{tmp_path}/state.db",
             artifacts=f"file://{tmp_path}/artifacts",
-            routes=hosted_pictures(tmp_path, hosted.url),
+            routes=hosted_routes(tmp_path, hosted.url),
             fallback_usd_per_day=PRICE_USD * JOBS,
         )
         store = open_store(settings)

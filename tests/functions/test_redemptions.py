@@ -1,11 +1,7 @@
 """The function `redemptions`, started as it is deployed, before a real node."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,9 +10,8 @@ import pytest
 from spillway.adapters.sqlite_store import SqliteStore
 from spillway.services.rounds import Rounds
 from support.chain import Anvil, Won, anvil
-from support.front_door import ROOT, free_port
-
-FUNCTION = ROOT / "functions/redemptions"
+from support.front_door import free_port
+from support.functions import imported, started
 
 
 @pytest.fixture(scope="module")
@@ -25,38 +20,15 @@ def node() -> Iterator[Anvil]:
         yield running
 
 
-@contextmanager
-def function(settings: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            Path(sys.executable).with_name("functions-framework"),
-            "--source", FUNCTION / "main.py", "--target", "redemptions", "--host", "127.0.0.1", "--port", str(port),
-        ],
-        env={**os.environ, **settings},
-    )  # fmt: skip
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
 def called(url: str) -> httpx.Response:
-    """Its first answer, once it listens."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return httpx.post(url, timeout=60)
-        except httpx.ConnectError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+    """Its answer to the scheduler."""
+    return httpx.post(url, timeout=60)
 
 
 def test_round_reads_what_the_chain_has(node: Anvil, tmp_path: Path) -> None:
     node.redeem(Won(), Won())
-    with function(node.settings(tmp_path / "state.db")) as url:
-        first, second = called(url), called(url)
+    with started("redemptions", node.settings(tmp_path / "state.db")) as there:
+        first, second = called(there.url), called(there.url)
     assert (first.status_code, first.json()["found"], first.json()["scanned_to"]) == (200, 2, node.height)
     assert (second.status_code, second.json()["found"]) == (200, 0)
 
@@ -64,33 +36,33 @@ def test_round_reads_what_the_chain_has(node: Anvil, tmp_path: Path) -> None:
 async def test_only_rounds_that_leave_nothing_are_written_down(node: Anvil, tmp_path: Path) -> None:
     settings = node.settings(tmp_path / "state.db")
     store = SqliteStore(tmp_path / "state.db")
-    with function({**settings, "SPILLWAY_RPC_URL": f"http://127.0.0.1:{free_port()}"}) as url:
-        called(url)
+    with started("redemptions", {**settings, "SPILLWAY_RPC_URL": f"http://127.0.0.1:{free_port()}"}) as there:
+        called(there.url)
     assert await Rounds(store, epoch=time.time).last() == {}
-    with function(settings) as url:
-        called(url)
+    with started("redemptions", settings) as there:
+        called(there.url)
     assert abs((await Rounds(store, epoch=time.time).last())["redemptions"] - time.time()) < 60
     await store.close()
 
 
 def test_round_that_leaves_something_is_503_with_the_reason(node: Anvil, tmp_path: Path) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
-    with function(node.settings(tmp_path / "state.db", SPILLWAY_RPC_URL=dead)) as url:
-        answer = called(url)
+    with started("redemptions", node.settings(tmp_path / "state.db", SPILLWAY_RPC_URL=dead)) as there:
+        answer = called(there.url)
     assert answer.status_code == 503
     assert f"{dead.removeprefix('http://')} gave no answer" in answer.json()["problems"][0]
 
 
 def test_another_chain_is_503_with_the_reason(node: Anvil, tmp_path: Path) -> None:
-    with function(node.settings(tmp_path / "state.db", SPILLWAY_CHAIN_ID="42161")) as url:
-        answer = called(url)
+    with started("redemptions", node.settings(tmp_path / "state.db", SPILLWAY_CHAIN_ID="42161")) as there:
+        answer = called(there.url)
     assert (answer.status_code, answer.json()["alarm"]) == (503, True)
     assert answer.json()["problems"][0].startswith("SPILLWAY_CHAIN_ID: ")
 
 
 def test_without_a_node_there_is_nothing_to_do(tmp_path: Path) -> None:
-    with function({"SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}"}) as url:
-        answer = called(url)
+    with started("redemptions", {"SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}"}) as there:
+        answer = called(there.url)
     assert (answer.status_code, answer.json()["skipped"]) == (200, "SPILLWAY_RPC_URL is not set")
 
 
@@ -106,13 +78,6 @@ def test_without_a_node_there_is_nothing_to_do(tmp_path: Path) -> None:
 )
 def test_a_bad_setting_stops_the_start_with_one_line(name: str, value: str, says: str, tmp_path: Path) -> None:
     settings = {"SPILLWAY_RPC_URL": "http://node", "SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}", name: value}
-    ran = subprocess.run(
-        [sys.executable, "-c", "import main"],
-        cwd=FUNCTION,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = imported("redemptions", settings)
     assert ran.returncode == 1
     assert says in ran.stderr.splitlines()[-1]

@@ -21,6 +21,7 @@ from spillway.services.grants import FOLDER
 from support.cut import Way, way_to
 from support.functions import Function, function
 from support.topics import Topics
+from support.waiting import eventually
 
 REQUESTS, JOBS = 100, 50
 PRICE = 0.003
@@ -67,12 +68,12 @@ class Releases:
 
     async def ended(self, ids: list[str], within_s: float) -> list[Job]:
         """The jobs, once all of them are over."""
-        async with asyncio.timeout(within_s):
-            while True:
-                jobs = list(await self.jobs.find_many(ids))
-                if all(job.over for job in jobs):
-                    return jobs
-                await asyncio.sleep(0.2)
+
+        async def over() -> list[Job] | None:
+            jobs = list(await self.jobs.find_many(ids))
+            return jobs if all(job.over for job in jobs) else None
+
+        return await eventually(over, within_s, every_s=0.2)
 
     async def books(self) -> Books:
         """Today's."""
@@ -133,9 +134,7 @@ async def test_a_release_replaced_under_load_loses_nothing(
         taken = await asyncio.gather(*(there.ask(number, prefer="respond-async") for number in range(JOBS)))
         assert Counter(reply.status_code for reply in taken) == {202: JOBS}, taken[0].text
         asked = [asyncio.create_task(there.ask(JOBS + number)) for number in range(REQUESTS)]
-        async with asyncio.timeout(20):
-            while len(subnet.requests) + len(replicate.predictions) < (JOBS + REQUESTS) / 2:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: len(subnet.requests) + len(replicate.predictions) >= (JOBS + REQUESTS) / 2)
         there.roll_out()
         stopping = [asyncio.create_task(one.stop()) for one in there.old]
         asked += [asyncio.create_task(there.ask(JOBS + REQUESTS + number)) for number in range(20)]

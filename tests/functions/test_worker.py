@@ -1,12 +1,10 @@
 """The function `worker` as it is deployed: Pub/Sub pushes to it, and the gateway decides on its tries."""
 
 import asyncio
-import os
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,40 +18,15 @@ from spillway.adapters.sqlite_jobs import SqliteJobs
 from spillway.domain.job_messages import due_message, read_message
 from spillway.domain.jobs import Job
 from spillway.settings import Settings
-from support.front_door import ROOT, free_port, running
+from support.front_door import free_port, running
+from support.functions import imported, started
 from support.topics import Topics
+from support.waiting import eventually
 
-FUNCTION = ROOT / "functions/worker"
 KEY = "a key of some length"
 PICTURE = {"prompt": "a river", "width": 64, "height": 64}
 TOPIC = "spillway-jobs"
 SWEEP = {"message": {"messageId": "1", "attributes": {"kind": "sweep"}}}
-
-
-@contextmanager
-def function(port: int, env: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """The function in a process of its own, once it answers."""
-    process = subprocess.Popen(
-        [
-            Path(sys.executable).with_name("functions-framework"),
-            "--source", FUNCTION / "main.py", "--target", "worker", "--host", "127.0.0.1", "--port", str(port),
-        ],
-        env={**os.environ, **env},
-    )  # fmt: skip
-    end = time.monotonic() + 60
-    try:
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}", timeout=10)
-                break
-            except httpx.HTTPError:
-                assert time.monotonic() < end
-                assert process.poll() is None
-                time.sleep(0.05)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @dataclass
@@ -79,13 +52,13 @@ class Cloud:
 
     async def until(self, job_id: str, status: str, within_s: float = 30.0) -> Job:
         """A job once it has this status."""
-        async with asyncio.timeout(within_s):
-            while True:
-                job = await self.jobs.find(job_id)
-                assert job is not None
-                if job.status == status:
-                    return job
-                await asyncio.sleep(0.05)
+
+        async def has_it() -> Job | None:
+            job = await self.jobs.find(job_id)
+            assert job is not None
+            return job if job.status == status else None
+
+        return await eventually(has_it, within_s)
 
 
 @asynccontextmanager
@@ -110,12 +83,12 @@ async def cloud(tmp_path: Path, pubsub_host: str, subnet: SubnetGateway) -> Asyn
 
 
 @asynccontextmanager
-async def started(there: Cloud) -> "AsyncIterator[subprocess.Popen[bytes]]":
+async def working(there: Cloud) -> "AsyncIterator[subprocess.Popen[bytes]]":
     """The function, started and ended beside the event loop."""
-    one = function(there.port, there.env)
-    process = await asyncio.to_thread(one.__enter__)
+    one = started("worker", there.env, port=there.port)
+    worker = await asyncio.to_thread(one.__enter__)
     try:
-        yield process
+        yield worker.process
     finally:
         await asyncio.to_thread(one.__exit__, None, None, None)
 
@@ -127,7 +100,7 @@ async def test_jobs_go_all_the_way_whatever_pubsub_does_with_its_messages(tmp_pa
         # Nobody listens: what is said now goes to the dead letters, and a sweep says it again.
         unheard = await there.topics.said(f"{TOPIC}-dead", 2)
         assert {read_message(one.data, one.attributes).job_id for one in unheard} == set(early)
-        async with started(there):
+        async with working(there):
             swept = await there.client.post(there.worker, json=SWEEP)
             assert (swept.status_code, swept.json()["problems"]) == (200, [])
             ids = early + [await there.submit() for _ in range(4)]
@@ -149,7 +122,7 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_job_back_within_ten_seco
 ) -> None:
     subnet = SubnetGateway(slots=1, service={"text-to-image": Service(15.0)})
     async with cloud(tmp_path, pubsub_host, subnet) as there:
-        async with started(there) as process:
+        async with working(there) as process:
             job_id = await there.submit()
             await there.until(job_id, "running")
             process.terminate()
@@ -160,7 +133,7 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_job_back_within_ten_seco
             assert time.monotonic() - began < 10.0
         subnet.lose_all()
         subnet.time_scale = 0.01
-        async with started(there):
+        async with working(there):
             # What was said while no worker lived is among the dead letters by now.
             assert (await there.client.post(there.worker, json=SWEEP)).status_code == 200
             job = await there.until(job_id, "succeeded", 60.0)
@@ -177,9 +150,6 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_job_back_within_ten_seco
 )
 def test_a_bad_setting_stops_the_start_with_one_line(tmp_path: Path, changes: dict[str, str], says: str) -> None:
     env = {"SPILLWAY_STATE": f"sqlite:///{tmp_path / 'state.db'}", "SPILLWAY_QUEUE": "pubsub://project"}
-    ran = subprocess.run(
-        [sys.executable, "-c", "import main"],
-        cwd=FUNCTION, env={**os.environ, **env, **changes}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ran = imported("worker", {**env, **changes})
     assert ran.returncode == 1
     assert says in ran.stderr.splitlines()[-1]

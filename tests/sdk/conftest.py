@@ -8,21 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulator import OpenAiApi, ReplicateApi, SubnetGateway, background, media
-from support.front_door import command
-
-ROUTES = """
-[providers.hosted]
-kind = "openai"
-base_url = "{url}/v1"
-
-[[routes]]
-pipeline = "text-to-image"
-fallbacks = [{{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }}]
-
-[[routes]]
-pipeline = "llm"
-fallbacks = [{{ provider = "hosted", model = "gpt-4o-mini", usd_per_job = 0.001 }}]
-"""
+from support.front_door import command, hosted_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +51,8 @@ def full(stand_ins: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def hosted(stand_ins: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same with an OpenAI-compatible provider instead of Replicate."""
     directory = tmp_path_factory.mktemp("hosted")
-    routes = directory / "routes.toml"
-    routes.write_text(ROUTES.format(url=stand_ins.openai.url))
-    with front_door(stand_ins, stand_ins.full_subnet, directory, SPILLWAY_ROUTES=str(routes)) as url:
+    routes = hosted_routes(directory, stand_ins.openai.url, ("text-to-image", "llm"))
+    with front_door(stand_ins, stand_ins.full_subnet, directory, SPILLWAY_ROUTES=routes) as url:
         yield url
 
 

@@ -17,6 +17,7 @@ from web3 import Web3
 
 from spillway.domain.tickets import CERTAIN
 from support.front_door import ROOT, free_port
+from support.waiting import until_it_answers
 
 FOLDER = ROOT / "tests/chain"
 CHAIN_ID = 31337
@@ -157,7 +158,7 @@ def anvil(chain_id: int = CHAIN_ID) -> Iterator[Anvil]:
     process = subprocess.Popen([*command, "--slots-in-an-epoch", "1"], stdout=subprocess.DEVNULL)
     node = None
     try:
-        _wait_until_ready(process, port)
+        until_it_answers(process, f"http://127.0.0.1:{port}")
         node = Anvil(f"http://127.0.0.1:{port}")
         yield node
     finally:
@@ -182,18 +183,3 @@ def _binary() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"anvil ended with {process.returncode}")
-        try:
-            httpx.post(f"http://127.0.0.1:{port}", json=body, timeout=2)
-        except httpx.HTTPError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError("anvil is not ready after 30 s")

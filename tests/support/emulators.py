@@ -3,20 +3,18 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from support.front_door import free_port
+from support.waiting import until_it_answers
 
 SDK = Path(os.environ.get("CLOUDSDK_ROOT", "/usr/lib/google-cloud-sdk"))
 JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.language=en"]
-START_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -100,22 +98,8 @@ def started(emulator: Emulator) -> "Iterator[tuple[str, subprocess.Popen[bytes]]
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_ready(emulator, process, f"http://127.0.0.1:{port}/")
+        until_it_answers(process, f"http://127.0.0.1:{port}/", status=200)
         yield f"127.0.0.1:{port}", process
     finally:
         process.terminate()
         process.wait(15)
-
-
-def _wait_until_ready(emulator: Emulator, process: "subprocess.Popen[bytes]", url: str) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"the {emulator.name} emulator ended with {process.returncode}")
-        try:
-            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.05)
-    raise RuntimeError(f"the {emulator.name} emulator is not ready after {START_S:g} s")

@@ -1,24 +1,28 @@
 """Starts the front door for tests: in this process, or as the command that people run."""
 
 import asyncio
-import os
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
-import httpx
 from starlette.types import ASGIApp
 
 from spillway.assembly.gateway import front_door
 from spillway.cli.serve import server
 from spillway.settings import Settings
+from support.processes import SPILLWAY, environment
+from support.waiting import until_it_answers
 
 ROOT = Path(__file__).parents[2]
+HOSTED = {"text-to-image": ("dall-e-3", 0.04), "llm": ("gpt-4o-mini", 0.001)}
+ROUTE = """
+[[routes]]
+pipeline = "{pipeline}"
+fallbacks = [{{ provider = "hosted", model = "{model}", usd_per_job = {usd} }}]
+"""
 
 
 @asynccontextmanager
@@ -58,30 +62,23 @@ def command(*args: str, **env: str) -> Iterator[str]:
     """`spillway serve` in a process of its own; gives its URL once it is ready."""
     port = free_port()
     env.setdefault("SPILLWAY_STATE", "memory://")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPILLWAY_", "REPLICATE_"))}
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("spillway"), "serve", "--port", str(port), *args], env={**clean, **env}
-    )
+    process = subprocess.Popen([SPILLWAY, "serve", "--port", str(port), *args], env=environment(env))
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(process, url)
+        until_it_answers(process, f"{url}/readyz", status=200)
         yield url
     finally:
         process.terminate()
         process.wait(15)
 
 
-def hosted_pictures(folder: Path, url: str) -> str:
-    """Write a routes file whose fallback for pictures is an OpenAI-compatible provider; gives its path."""
+def hosted_routes(folder: Path, url: str, pipelines: Sequence[str] = ("text-to-image",)) -> str:
+    """Write a routes file whose only fallback is an OpenAI-compatible provider at `url`; gives its path."""
     routes = folder / "routes.toml"
-    routes.write_text(f"""
-        [providers.hosted]
-        kind = "openai"
-        base_url = "{url}/v1"
-        [[routes]]
-        pipeline = "text-to-image"
-        fallbacks = [{{ provider = "hosted", model = "dall-e-3", usd_per_job = 0.04 }}]
-    """)
+    routes.write_text(
+        f'[providers.hosted]\nkind = "openai"\nbase_url = "{url}/v1"\n'
+        + "".join(ROUTE.format(pipeline=name, model=HOSTED[name][0], usd=HOSTED[name][1]) for name in pipelines)
+    )
     return str(routes)
 
 
@@ -90,16 +87,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"spillway serve ended with {process.returncode}")
-        try:
-            if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("spillway serve is not ready after 30 s")

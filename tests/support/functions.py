@@ -1,20 +1,19 @@
 """Functions in processes of their own, started as Google's buildpack starts them."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from support.front_door import ROOT, free_port
+from support.processes import environment
+from support.waiting import until_it_answers, until_it_listens
 
-START_S = 60.0
 STOP_S = 30.0
 
 
@@ -34,37 +33,53 @@ class Function:
         return time.monotonic() - began
 
 
+@contextmanager
+def started(name: str, env: Mapping[str, str], *, port: int | None = None, output: Any = None) -> Iterator[Function]:
+    """`functions/NAME` once it listens, until the block ends; what it writes goes to the file `output`.
+
+    Nothing was asked of it before: a round is made whenever it is called.
+    """
+    one = _process(name, env, port or free_port(), output)
+    try:
+        until_it_listens(one.process, one.port)
+        yield one
+    finally:
+        one.process.terminate()
+        one.process.wait(STOP_S)
+
+
+def imported(name: str, env: Mapping[str, str], code: str = "import main") -> "subprocess.CompletedProcess[str]":
+    """Import `functions/NAME`, as the framework does before anything is asked of it."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "functions" / name,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @asynccontextmanager
 async def function(name: str, env: Mapping[str, str]) -> AsyncIterator[Function]:
-    """`functions/NAME` once it answers, until the block ends."""
-    port = free_port()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SPILLWAY_", "REPLICATE_"))}
+    """One that serves, inside an event loop: several can start at once, and each be stopped before the end."""
+    one = _process(name, env, free_port())
+    try:
+        await asyncio.to_thread(until_it_answers, one.process, f"{one.url}/readyz")
+        yield one
+    finally:
+        if one.process.poll() is None:
+            await one.stop()
+
+
+def _process(name: str, env: Mapping[str, str], port: int, output: Any = None) -> Function:
     process = subprocess.Popen(
         [
             Path(sys.executable).with_name("functions-framework"),
             "--source", ROOT / f"functions/{name}/main.py", "--target", name,
             "--host", "127.0.0.1", "--port", str(port),
         ],
-        env={**clean, **env},
+        env=environment(env),
+        stdout=output,
     )  # fmt: skip
-    started = Function(f"http://127.0.0.1:{port}", port, process)
-    try:
-        await _until_it_answers(started)
-        yield started
-    finally:
-        if process.poll() is None:
-            await started.stop()
-
-
-async def _until_it_answers(started: Function) -> None:
-    end = time.monotonic() + START_S
-    async with httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            try:
-                await client.get(f"{started.url}/readyz", timeout=10)
-            except httpx.HTTPError as error:
-                if started.process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"the function at {started.url} did not start") from error
-                await asyncio.sleep(0.05)
-            else:
-                return
+    return Function(f"http://127.0.0.1:{port}", port, process)

@@ -1,8 +1,5 @@
 """The scenarios that come with the house."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +7,16 @@ import pytest
 
 from spillway.simulation.scenario import load_scenario
 from support.front_door import ROOT
+from support.processes import told
 
 FILES = sorted((ROOT / "infra/scenarios").glob("*.toml"))
-SPILLWAY = Path(sys.executable).with_name("spillway")
 PICTURE_USD, VIDEO_USD = 0.003, 0.06
 
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, Any]]:
     """What the real policy makes of all scenarios, by name."""
-    ran = subprocess.run([SPILLWAY, "simulate", "--json", *FILES], capture_output=True, text=True, check=True)
-    return {one["name"]: one["pipelines"] for one in json.loads(ran.stdout)}
+    return {one["name"]: one["pipelines"] for one in told("simulate", *FILES)}
 
 
 def test_there_are_a_dozen_of_them_and_their_names_differ() -> None:

@@ -18,6 +18,7 @@ from spillway.adapters import storage_bucket
 from spillway.adapters.bucket_artifacts import PIECE, BucketArtifacts
 from spillway.adapters.bucket_files import BucketFiles
 from spillway.errors import StoreUnavailable
+from support.waiting import eventually
 
 # Google's library leaves the connection of a read that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -113,8 +114,7 @@ async def test_result_that_is_kept_anew_is_not_swept(storage: StorageApi, artifa
     kept = await artifacts.put(io.BytesIO(SMALL), "image/png")
     storage.faults.add("slow_first_byte", method="DELETE", delay_s=1.0, times=1)
     sweeping = asyncio.create_task(artifacts.sweep(time.time() + 60))
-    while not any(entry.method == "DELETE" for entry in list(storage.requests)):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: any(entry.method == "DELETE" for entry in list(storage.requests)))
     await artifacts.put(io.BytesIO(SMALL), "image/png")
     assert await sweeping == 0
     assert await artifacts.find(kept.key) == kept

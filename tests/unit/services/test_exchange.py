@@ -25,6 +25,7 @@ from spillway.services.gate import Gate
 from spillway.services.gates import Gates
 from spillway.services.orders import Orders
 from spillway.services.tallying import Tallying
+from support.waiting import eventually
 
 ROUTE = Route(pipeline="text-to-image")
 ROUTES = Routes({}, [ROUTE])
@@ -384,13 +385,8 @@ async def test_two_processes_over_one_file_hear_each_other_and_an_order_within_f
     one.learn(12)
     two.learn(2)
     await Orders(stores[2], ROUTES).set("text-to-image", Override("subnet-only", 0.25))
-    ordered = time.monotonic()
-    while {one.gate.override.mode, two.gate.override.mode} != {"subnet-only"}:
-        await asyncio.sleep(0.02)
-        assert time.monotonic() - ordered < 5.0
-    while not len(one.gate.policy.estimate.peers) == len(two.gate.policy.estimate.peers) == 1:
-        await asyncio.sleep(0.02)
-        assert time.monotonic() - ordered < 10.0
+    await eventually(lambda: {one.gate.override.mode, two.gate.override.mode} == {"subnet-only"}, within_s=5.0)
+    await eventually(lambda: len(one.gate.policy.estimate.peers) == len(two.gate.policy.estimate.peers) == 1)
     for task in keeping:
         task.cancel()
     await asyncio.wait(keeping)
