@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from spillway.adapters.sqlite_store import SqliteStore
 from support.processes import spillway
 
@@ -73,6 +75,21 @@ def test_an_order_is_shown_as_the_last_change(tmp_path: Path) -> None:
     order = {"cause": "ordered", "order": {"mode": "auto", "max_share": 0.5}, "up": True, "limit": 2, "seconds_ago": 3}
     kept(tmp_path / "state.db", ("policies", "a", {"version": 1, "gates": {"llm any": {**GATE, "changes": [order]}}}))
     assert "ordered auto, at most 50%, 3 s before" in " ".join(shown(tmp_path / "state.db").split())
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        {"changes": 7, "reasons": [1]},
+        {"changes": [{}, 7, {"cause": "room"}], "reasons": {"room": "often", "full": None}},
+        {"changes": [{"cause": 1, "order": {}, "up": 1, "limit": "", "seconds_ago": {}}]},
+        {"up": [], "slots": ["0", "1"]},
+        {"job_s": ["4", "5"], "refusal_s": "2"},
+    ],
+)
+def test_a_report_that_makes_no_sense_is_shown_as_far_as_it_does(tmp_path: Path, junk: dict[str, Any]) -> None:
+    kept(tmp_path / "state.db", ("policies", "a", {"version": 1, "gates": {"llm any": {**GATE, **junk}}}))
+    assert "llm any" in shown(tmp_path / "state.db")
 
 
 def test_an_order_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from spillway.domain.guidance import read_guidance
 from spillway.domain.overrides import Override, from_document
-from spillway.domain.peers import read_report
+from spillway.domain.peers import Report, read_report
 from spillway.domain.routes import Routes
 from spillway.errors import BadSettings
 from spillway.ports.store import Store
@@ -48,8 +48,8 @@ class Orders:
         for report in reports:
             gates = report.body.get("gates")
             for name, gate in gates.items() if isinstance(gates, dict) else ():
-                if read_report(gate):
-                    told.setdefault(name, {})[report.key] = _summary(gate, report.updated)
+                if known := read_report(gate):
+                    told.setdefault(name, {})[report.key] = _summary(known, gate, report.updated)
         in_force = {one.key: from_document(one.body) for one in orders}
         return {
             "orders": {name: {"mode": one.mode, "max_share": one.max_share} for name, one in in_force.items()},
@@ -74,14 +74,24 @@ class Orders:
         return name
 
 
-def _summary(gate: dict[str, Any], told_at: float) -> dict[str, Any]:
-    slots = gate["slots"]
+def _summary(report: Report, gate: dict[str, Any], told_at: float) -> dict[str, Any]:
+    """What makes no sense in it is left out: anybody may have written it."""
+    up, reasons, changes = gate.get("up"), gate.get("reasons"), gate.get("changes")
     return {
         "told_at": told_at,
-        "up": gate.get("up"),
-        "limit": round(sum(count * p for count, p in enumerate(slots)), 2),
-        "job_seconds": gate["job_s"][0],
-        "refusal_seconds": gate.get("refusal_s"),
-        "reasons": gate.get("reasons", {}),
-        "changes": gate.get("changes", []),
+        "up": up if isinstance(up, bool) else None,
+        "limit": round(sum(count * p for count, p in enumerate(report.slots)), 2),
+        "job_seconds": report.job_s[0],
+        "refusal_seconds": report.refusal_s,
+        "reasons": {
+            name: count for name, count in (reasons.items() if isinstance(reasons, dict) else ()) if type(count) is int
+        },
+        "changes": [one for one in (changes if isinstance(changes, list) else ()) if _is_change(one)],
     }
+
+
+def _is_change(one: Any) -> bool:
+    if not isinstance(one, dict) or not one.keys() >= {"cause", "up", "limit", "seconds_ago"}:
+        return False
+    order = one.get("order", {"mode": "", "max_share": 0.0})
+    return isinstance(order, dict) and "mode" in order and isinstance(order.get("max_share"), int | float)
