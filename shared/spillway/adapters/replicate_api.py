@@ -15,6 +15,7 @@ from replicate.prediction import Prediction
 from spillway.adapters.http import Answer, HttpPool, headers, translated
 from spillway.adapters.replicate_client import (
     BACKEND,
+    CANCEL_WITHIN_S,
     UNFINISHED,
     ReplicateClient,
     cancel_after,
@@ -37,7 +38,6 @@ from spillway.ports import Chunks, Result
 # by its id and can be cancelled.
 WAIT_S = 5
 FIRST_POLL_S, LONGEST_POLL_S = 0.25, 2.0
-CANCEL_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 2.0
 
 
@@ -136,7 +136,7 @@ class ReplicateApi:
 
     def _abandon(self, prediction: Prediction) -> None:
         if prediction.status in UNFINISHED:
-            self._background(self._cancel(prediction.id))
+            self._background(self._client.end(prediction.id))
 
     async def _cancel_when_created(self, creating: "asyncio.Future[Prediction]") -> None:
         try:
@@ -145,14 +145,7 @@ class ReplicateApi:
         except (SpillwayError, TimeoutError):
             return  # Cancel-After ends what may have been created.
         if prediction.status in UNFINISHED:
-            await self._cancel(prediction.id)
-
-    async def _cancel(self, prediction_id: str) -> None:
-        try:
-            async with asyncio.timeout(CANCEL_WITHIN_S):
-                await self._client.cancel(prediction_id)
-        except (SpillwayError, TimeoutError):
-            return  # Cancel-After ends it all the same.
+            await self._client.end(prediction.id)
 
     def _background(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)

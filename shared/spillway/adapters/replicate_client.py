@@ -4,11 +4,12 @@ The package can't carry all that the API takes, and its time limits break under 
 pool, the limits and the headers. Its errors are translated here.
 """
 
+import asyncio
 import base64
 import mimetypes
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ BACKEND = "replicate"
 UNFINISHED = ("starting", "processing")
 IN_LINE = 256 * 1024
 LARGEST_SEED = 2**31 - 1
+CANCEL_WITHIN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -129,6 +131,12 @@ class ReplicateClient:
         """End a prediction, where it has not ended."""
         with replicated():
             await self._api.predictions.async_cancel(prediction_id)
+
+    async def end(self, prediction_id: str) -> None:
+        """Cancel it within some seconds, or leave it: then Cancel-After ends it."""
+        with suppress(SpillwayError, TimeoutError):
+            async with asyncio.timeout(CANCEL_WITHIN_S):
+                await self.cancel(prediction_id)
 
     async def inputs(self, request: InferenceRequest, target: Fallback, seed: int) -> list[dict[str, Any]]:
         """The input of each prediction: seeds go on where the one before ends."""

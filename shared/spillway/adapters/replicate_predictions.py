@@ -21,12 +21,11 @@ from spillway.domain.answers import check
 from spillway.domain.inputs import split
 from spillway.domain.requests import InferenceRequest
 from spillway.domain.routes import Fallback
-from spillway.errors import CallerError, Overflow, SpillwayError, TooSlow
+from spillway.errors import CallerError, Overflow, TooSlow
 from spillway.ports import Result
 from spillway.ports.running import Look
 
 EVENTS = ["start", "completed"]
-CANCEL_WITHIN_S = 10.0
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 
 
@@ -78,14 +77,7 @@ class ReplicatePredictions:
 
     async def cancel(self, ids: Sequence[str]) -> None:
         """All of them, within some seconds."""
-        await asyncio.gather(*map(self._cancel, ids))
-
-    async def _cancel(self, prediction_id: str) -> None:
-        try:
-            async with asyncio.timeout(CANCEL_WITHIN_S):
-                await self._client.cancel(prediction_id)
-        except (SpillwayError, TimeoutError):
-            return  # Cancel-After ends it all the same.
+        await asyncio.gather(*map(self._client.end, ids))
 
 
 def _told(hook: str | None, part: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from spillway.domain.callers import Caller
 from spillway.edge.auth import caller_of
-from spillway.edge.replies import new_request_id
+from spillway.edge.replies import Family, log, new_request_id, send_fault
 from spillway.edge.requests import request_id
 from spillway.ports import Served
 
@@ -44,3 +44,11 @@ class Exchange:
         if self._record:
             await self._record(message)
         await self._send(message)
+
+    async def told(self, error: Exception, family: Family) -> bool:
+        """Whether an error could be the reply; where one has begun, it can't."""
+        if self.started:
+            log.error("request %s broke off", self.id, exc_info=error)
+            return False
+        await send_fault(self._send, error, family, self.id, self.served)
+        return True

@@ -12,7 +12,7 @@ from spillway.edge.bodies import CallerGone
 from spillway.edge.exchanges import Exchange
 from spillway.edge.preferences import read_preferences
 from spillway.edge.presence import while_present
-from spillway.edge.replies import Family, Fault, RawHeaders, answer_headers, log, send_bytes, send_fault
+from spillway.edge.replies import Family, Fault, RawHeaders, answer_headers, send_bytes
 from spillway.errors import BadRequest, JobOver
 from spillway.ports import Clock
 from spillway.services.changes import Changes, Topic
@@ -37,10 +37,8 @@ class JobPage(ABC):
         except CallerGone:
             return
         except Exception as error:
-            if exchange.started:
-                log.exception("request %s broke off", exchange.id)
+            if not await exchange.told(error, Family.PROBLEM):
                 raise
-            await send_fault(send, error, Family.PROBLEM, exchange.id)
 
     @abstractmethod
     async def _answer(self, exchange: Exchange, job_id: str) -> None:

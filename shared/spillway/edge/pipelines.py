@@ -16,7 +16,7 @@ from spillway.edge.bodies import Body, CallerGone, Room
 from spillway.edge.exchanges import Exchange
 from spillway.edge.preferences import read_preferences
 from spillway.edge.presence import while_present
-from spillway.edge.replies import Family, answer_headers, log, send_bytes, send_fault
+from spillway.edge.replies import Family, answer_headers, send_bytes
 from spillway.edge.requests import public_url, read_json, read_request, read_terms
 from spillway.edge.streams import send_stream
 from spillway.ports import Artifacts, Media, Result
@@ -59,10 +59,8 @@ class Endpoint(ABC):
         except CallerGone:
             return
         except Exception as error:
-            if exchange.started:
-                log.exception("request %s broke off", exchange.id)
+            if not await exchange.told(error, self.family):
                 raise
-            await send_fault(send, error, self.family, exchange.id, exchange.served)
 
     async def _answer(self, exchange: Exchange, body: Body) -> None:
         exchange.public_url = public_url(self._ways.base_url, exchange.scope, exchange.headers)

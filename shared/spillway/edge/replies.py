@@ -47,32 +47,33 @@ class Fault:
 
     def __init__(self, error: BaseException, request_id: str):
         self.headers: dict[str, str] = {}
-        self.code = "internal_error"
         self.param: str | None = None
         self.body: Mapping[str, Any] | None = None
-        self.status, self.message = 500, f"something went wrong here; tell us the request id {request_id}"
-        if isinstance(error, CallerError):
-            self._caller(error)
-        elif isinstance(error, NobodyAnswered):
-            self.status, self.code = _nobody(error)
-            self.message = str(error)
-            self.headers["retry-after"] = _whole_seconds(_come_back(error))
-        elif isinstance(error, Overloaded):
-            self.status, self.message, self.code = 503, str(error), "overloaded"
-            self.headers["retry-after"] = _whole_seconds(error.retry_after_s)
-        elif isinstance(error, QueueFull):
-            self.status, self.message, self.code = 429, str(error), "queue_full"
-            self.headers["retry-after"] = _whole_seconds(error.retry_after_s)
-        elif isinstance(error, StoreUnavailable):
-            self.status, self.message, self.code = 503, "nothing can be kept or read just now", "store_unavailable"
-            self.headers["retry-after"] = _whole_seconds(STORE_RETRY_S)
-        elif isinstance(error, Overflow):
-            self.status, self.message, self.code = 502, f"the answer broke off: {error}", "answer_broke_off"
-        else:
-            log.error("request %s failed inside", request_id, exc_info=error)
+        match error:
+            case CallerError():
+                self._caller(error)
+            case NobodyAnswered():
+                self._say(*_nobody(error), str(error), _come_back(error))
+            case Overloaded():
+                self._say(503, "overloaded", str(error), error.retry_after_s)
+            case QueueFull():
+                self._say(429, "queue_full", str(error), error.retry_after_s)
+            case StoreUnavailable():
+                self._say(503, "store_unavailable", "nothing can be kept or read just now", STORE_RETRY_S)
+            case Overflow():
+                self._say(502, "answer_broke_off", f"the answer broke off: {error}")
+            case _:
+                self._say(500, "internal_error", f"something went wrong here; tell us the request id {request_id}")
+                log.error("request %s failed inside", request_id, exc_info=error)
+
+    def _say(self, status: int, code: str, message: str, retry_after_s: float | None = None) -> None:
+        self.status, self.code, self.message = status, code, message
+        if retry_after_s is not None:
+            self.headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))
 
     def _caller(self, error: CallerError) -> None:
-        self.status, self.message, self.code, self.param = error.status, error.message, error.code, error.param
+        self._say(error.status, error.code, error.message)
+        self.param = error.param
         self.headers.update(error.headers)
         if isinstance(error, RequestRejected):
             self.body = error.body
@@ -112,10 +113,6 @@ def _come_back(error: NobodyAnswered) -> float:
     """Until the first of them may answer: one whose money is spent at midnight, the subnet perhaps in a moment."""
     asked = [failure.retry_after_s for _, failure in error.failures]
     return min((seconds for seconds in (*asked, error.slot_in_s) if seconds), default=NOBODY_RETRY_S)
-
-
-def _whole_seconds(seconds: float) -> str:
-    return str(max(1, math.ceil(seconds)))
 
 
 def new_request_id() -> str:

@@ -5,8 +5,6 @@ import time
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from spillway.domain.controller import Ended
 from spillway.domain.outcomes import how_it_ended
@@ -258,56 +256,6 @@ async def test_what_others_and_the_gateway_say_is_a_cause_of_its_own() -> None:
         gate.merge({"other": {**many, "at": clock.now}})
     causes = {change["cause"] for change in gate.describe()["changes"]}
     assert causes == {"gateway", "ordered", "others"}
-
-
-class Crowd:
-    """Callers that come, leave, and end when they are told to."""
-
-    def __init__(self) -> None:
-        self.gate = gate_of(2)
-        self._ends: list[asyncio.Event] = []
-        self._callers: list[asyncio.Task[None]] = []
-
-    async def do(self, word: str, which: int) -> None:
-        """One thing happens."""
-        if word == "come":
-            self._ends.append(asyncio.Event())
-            self._callers.append(asyncio.create_task(self._call(self._ends[-1])))
-        elif word == "learn":
-            self.gate.policy.estimate.slots.expect(which)
-        elif word == "pass":
-            await asyncio.sleep(0)
-        elif self._callers:
-            place = which % len(self._callers)
-            self._callers[place].cancel() if word == "leave" else self._ends[place].set()
-
-    async def _call(self, end: asyncio.Event) -> None:
-        entry = await self.gate.enter(5.0)
-        if entry.go == "subnet":
-            try:
-                await end.wait()
-            finally:
-                self.gate.ended(entry.key, Ended.SERVED if end.is_set() else Ended.CALLER)
-
-    async def go_home(self) -> None:
-        """All of it ends, within the time that a caller waits."""
-        for end in self._ends:
-            end.set()
-        async with asyncio.timeout(2.0):
-            await asyncio.gather(*self._callers, return_exceptions=True)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["come", "come", "leave", "end", "pass", "learn"]), st.integers(0, 20))))
-@settings(max_examples=150, deadline=None)
-def test_no_place_is_lost_whatever_callers_do(steps: list[tuple[str, int]]) -> None:
-    async def played() -> None:
-        crowd = Crowd()
-        for word, which in steps:
-            await crowd.do(word, which)
-        await crowd.go_home()
-        assert (crowd.gate.policy.open, crowd.gate.policy.waiting) == (0, 0)
-
-    asyncio.run(played())
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,9 @@ async def test_a_bounded_share_bounds_the_patient_too() -> None:
     assert 60 <= tried <= 120
 
 
+WORDS = ["come", "come", "queue", "queue", "leave", "end", "pass", "learn"]
+
+
 class Crowd:
     """Live requests and patient ones that come, leave, and end when they are told to."""
 
@@ -203,9 +206,7 @@ class Crowd:
         assert [one for one in outcomes if isinstance(one, Exception)] == []
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(["come", "queue", "queue", "leave", "end", "pass", "learn"]), st.integers(0, 9)))
-)
+@given(st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 20))))
 @settings(max_examples=150, deadline=None)
 def test_live_requests_go_first_and_no_place_is_lost_whatever_comes(steps: list[tuple[str, int]]) -> None:
     async def played() -> None:
