@@ -30,16 +30,17 @@ class Backends:
     epoch: Clock
     leftovers: "set[asyncio.Task[Any]]" = field(default_factory=set)
     """Tries that were beaten and are watched to their end, as they hold a slot until then."""
-    _resting: dict[str, float] = field(default_factory=dict, init=False)
+    resting: dict[str, float] = field(default_factory=dict)
+    """Until when hosted places want to be left alone."""
 
     def rest(self, place: str, seconds: float | None) -> None:
         """A hosted place has asked to be left alone for so long: meanwhile it comes last."""
         if seconds:
-            self._resting[place] = self.monotonic() + min(seconds, LONGEST_REST_S)
+            self.resting[place] = self.monotonic() + min(seconds, LONGEST_REST_S)
 
     def rests(self, place: str) -> bool:
         """Whether it still wants to be left alone."""
-        return self._resting.get(place, -math.inf) > self.monotonic()
+        return self.resting.get(place, -math.inf) > self.monotonic()
 
     async def leave(self) -> None:
         """Tell other instances at once what this one has learned and spent; requests in flight go on."""

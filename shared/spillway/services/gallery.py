@@ -40,15 +40,14 @@ class Gallery:
         """
         said, called = words(prompt, LONGEST_PROMPT, "prompt"), words(name, LONGEST_NAME, "name")
         job = await self._desk.find(job_id, caller)
-        known = await self._store.read(FOLDER, job.id)
-        if known:
+        if known := await self._store.read(FOLDER, job.id):
             return read_entry(known.body)
         video = _video_of(job.pipeline, (await self._views.now(job))["result"])
         entry = await self._made(job.id, video, said, called, job.served_by)
         try:
             await self._store.replace(FOLDER, entry.id, entry.body(), None)
         except Conflict:
-            return await self._find(entry.id)
+            return (await self._found(entry.id))[0]
         return entry
 
     async def _made(self, job_id: str, video: str, prompt: str, name: str, served_by: str) -> Entry:
@@ -77,9 +76,7 @@ class Gallery:
 
     async def entry(self, entry_id: str) -> Entry:
         """One that may be seen. Raises BadRequest (404) and StoreUnavailable."""
-        entry = await self._find(entry_id)
-        if entry.hidden:
-            raise BadRequest("there is no such entry", status=404, code="not_found")
+        entry, _ = await self._found(entry_id, hidden=False)
         return entry
 
     async def vote(self, entry_id: str, browser: str, address: str) -> Entry:
@@ -87,15 +84,12 @@ class Gallery:
         self._check_pace(address)
         marks = [_mark(entry_id, browser), _mark(entry_id, address)]
         for _ in range(MOST_TRIES):
-            found = await self._store.read(FOLDER, entry_id)
-            entry = read_entry(found.body) if found else None
-            if found is None or entry is None or entry.hidden:
-                raise BadRequest("there is no such entry", status=404, code="not_found")
+            entry, version = await self._found(entry_id, hidden=False)
             voted = entry.voted(marks)
             if voted is None:
                 raise BadRequest("this browser or address has voted for it already", status=409, code="voted")
             try:
-                await self._store.replace(FOLDER, entry_id, voted.body(), found.version)
+                await self._store.replace(FOLDER, entry_id, voted.body(), version)
             except Conflict:
                 continue
             return voted
@@ -111,17 +105,16 @@ class Gallery:
 
     async def hide(self, entry_id: str) -> None:
         """An operator takes an entry out of sight. Raises BadRequest (404), Conflict and StoreUnavailable."""
-        found = await self._store.read(FOLDER, entry_id)
-        if found is None:
-            raise BadRequest("there is no such entry", status=404, code="not_found")
-        hidden = replace(read_entry(found.body), hidden=True)
-        await self._store.replace(FOLDER, entry_id, hidden.body(), found.version)
+        entry, version = await self._found(entry_id)
+        await self._store.replace(FOLDER, entry_id, replace(entry, hidden=True).body(), version)
 
-    async def _find(self, entry_id: str) -> Entry:
-        found = await self._store.read(FOLDER, entry_id)
-        if found is None:
+    async def _found(self, entry_id: str, *, hidden: bool = True) -> tuple[Entry, str]:
+        """An entry and its version in the store; one that is out of sight is found only where `hidden` ones are."""
+        document = await self._store.read(FOLDER, entry_id)
+        entry = read_entry(document.body) if document else None
+        if document is None or entry is None or (entry.hidden and not hidden):
             raise BadRequest("there is no such entry", status=404, code="not_found")
-        return read_entry(found.body)
+        return entry, document.version
 
 
 def _video_of(pipeline: str, result: Any) -> str:
