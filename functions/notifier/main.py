@@ -4,15 +4,18 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from spillway.assembly.logs import log_for_the_cloud
-from spillway.assembly.notifier import NotifierHouse
-from spillway.assembly.push import push_door
-from spillway.edge.push import Message
-from spillway.settings import load_settings
+from spillway.assembly.loading import loaded_for_good
 
-settings = load_settings()
-log_for_the_cloud(settings)
-house, door = NotifierHouse(settings), push_door(settings)
+with loaded_for_good():
+    from spillway.assembly.logs import log_for_the_cloud
+    from spillway.assembly.notifier import NotifierHouse
+    from spillway.assembly.push import push_door
+    from spillway.edge.push import Message
+    from spillway.settings import load_settings
+
+    settings = load_settings()
+    log_for_the_cloud(settings)
+    house, door = NotifierHouse(settings), push_door(settings)
 
 
 @functions_framework.aio.http
