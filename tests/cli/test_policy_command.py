@@ -92,11 +92,17 @@ def test_a_report_that_makes_no_sense_is_shown_as_far_as_it_does(tmp_path: Path,
     assert "llm any" in shown(tmp_path / "state.db")
 
 
-def test_an_order_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
-    order = ["--route", "all", "--mode", "subnet-only", "--max-share", "0.5"]
-    ran = spillway("policy", "set", *order, SPILLWAY_STATE=f"sqlite:///{tmp_path}/state.db")
+@pytest.mark.parametrize(
+    ("order", "state", "says"),
+    [
+        (["--mode", "subnet-only", "--max-share", "0.5"], "sqlite:///state.db", "--max-share 0.5"),
+        (["--mode", "off"], "memory://", "SPILLWAY_STATE: memory:// is each process's own"),
+    ],
+)
+def test_an_order_that_nobody_could_follow_is_one_line(order: list[str], state: str, says: str) -> None:
+    ran = spillway("policy", "set", "--route", "all", *order, SPILLWAY_STATE=state)
     assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (2, "", 1)
-    assert "--max-share 0.5" in ran.stderr
+    assert says in ran.stderr
 
 
 def test_before_anybody_came_it_says_so(tmp_path: Path) -> None:

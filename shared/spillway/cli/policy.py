@@ -58,6 +58,8 @@ def _with_orders(ask: Callable[[Orders], Awaitable[T]]) -> T:
     from spillway.assembly.state import load_routes, open_store  # noqa: PLC0415 (--help need not load the house)
 
     settings = load_settings()
+    if settings.state.startswith("memory:"):
+        raise BadSettings("SPILLWAY_STATE: memory:// is each process's own; set what the front doors use")
 
     async def asked() -> T:
         store = open_store(settings)
