@@ -15,6 +15,7 @@ from spillway.domain.jobs import Job
 from spillway.errors import Overloaded, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.jobs import Crowd, Jobs
+from spillway.services.ending import ended
 
 log = logging.getLogger("spillway")
 
@@ -108,9 +109,7 @@ class Changes:
 
     async def close(self) -> None:
         """Look no more."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await ended(self._task)
 
     async def _follow(self) -> None:
         away = False

@@ -7,6 +7,7 @@ from spillway.domain.requests import InferenceRequest, Terms
 from spillway.errors import TooSlow
 from spillway.ports import Result, Served
 from spillway.services.backends import Backends
+from spillway.services.ending import dropped
 from spillway.services.keeping import Keeper
 from spillway.services.round import Round, Try
 
@@ -81,7 +82,7 @@ class Generation:
                 return await subnet
             return await self._race(tried, subnet)
         except BaseException:
-            await _stop(subnet)
+            await dropped(subnet)
             raise
 
     async def _race(self, tried: Try, subnet: "asyncio.Task[Result | None]") -> Result | None:
@@ -95,11 +96,11 @@ class Generation:
             first, other = (hosted, subnet) if hosted_first else (subnet, hosted)
             result = await first or await other
         except BaseException:
-            await _stop(hosted)
+            await dropped(hosted)
             raise
         if not subnet.done():
             self._way.leave_behind(tried, subnet)
-        await _stop(hosted)
+        await dropped(hosted)
         return result
 
     async def _try(self, tried: Try) -> Result:
@@ -150,11 +151,3 @@ async def _within(over: "asyncio.Future[None]", seconds: float) -> None:
 def _end(over: "asyncio.Future[None]") -> None:
     if not over.done():
         over.set_result(None)
-
-
-async def _stop(task: "asyncio.Task[Result | None]") -> None:
-    """Cancel, and wait until it has cleaned up; what became of it is of no interest any more."""
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()

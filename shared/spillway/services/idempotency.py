@@ -20,6 +20,7 @@ from spillway.errors import BadRequest, Conflict, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.jobs import Files
 from spillway.ports.store import Document, Store
+from spillway.services.ending import ended
 
 log = logging.getLogger("spillway")
 
@@ -152,7 +153,7 @@ class Claim:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        await self._stop_renewing()
+        await ended(self._renewing)
         if not self._kept:
             self._body["answer"] = None
             with suppress(Conflict, StoreUnavailable):
@@ -167,11 +168,6 @@ class Claim:
                 log.info("the lease of an Idempotency-Key is not renewed just now: %s", error)
             except Conflict:
                 return
-
-    async def _stop_renewing(self) -> None:
-        if self._renewing:
-            self._renewing.cancel()
-            await asyncio.wait({self._renewing})
 
     async def _write(self, lasts_s: float) -> None:
         """Write over what this claim has written last. Raises Conflict where it is another's by now."""

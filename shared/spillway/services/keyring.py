@@ -17,6 +17,7 @@ from spillway.domain.keys import Key, date_of, hashed, id_in
 from spillway.errors import Conflict, KeyRefused, Overloaded, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
+from spillway.services.ending import ended
 from spillway.services.keys import CHANGES, FOLDER, LATEST
 
 log = logging.getLogger("spillway")
@@ -90,10 +91,7 @@ class Keyring:
 
     async def close(self) -> None:
         """Stop what goes on beside requests."""
-        for task in (self._looking, self._noting):
-            if task:
-                task.cancel()
-                await asyncio.wait({task})
+        await ended(self._looking, self._noting)
 
     def _opened(self, digest: str) -> _Known | None:
         found = self._picture.by_hash.get(digest)

@@ -15,6 +15,7 @@ from spillway.domain.pace import first_guess
 from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Document, Store
+from spillway.services.ending import ended
 
 log = logging.getLogger("spillway")
 
@@ -57,9 +58,7 @@ class Paces:
 
     async def close(self) -> None:
         """Write what has been measured."""
-        if self._writing:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
+        await ended(self._writing)
         await self._write()
 
     async def _write_soon(self) -> None:

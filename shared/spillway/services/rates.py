@@ -14,6 +14,7 @@ from spillway.domain.rates import Allotment, Bucket, full, part
 from spillway.errors import Conflict, RateLimited, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
+from spillway.services.ending import ended
 from spillway.services.keys import RATES
 from spillway.services.naming import own_name
 
@@ -73,9 +74,7 @@ class Rates:
 
     async def close(self) -> None:
         """Stop what goes on beside requests."""
-        for task in [one.drawing for one in self._keys.values() if one.drawing]:
-            task.cancel()
-            await asyncio.wait({task})
+        await ended(*(one.drawing for one in self._keys.values()))
 
     async def _wait_s(self, key_id: str, one: _Limited) -> float:
         """Take a token for a request; the seconds until there may be one where there is none now."""

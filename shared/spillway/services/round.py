@@ -14,6 +14,7 @@ from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapaci
 from spillway.ports import Attempt, Served
 from spillway.services.backends import Backends
 from spillway.services.budgets import set_aside
+from spillway.services.ending import unheard
 from spillway.services.gate import Entry, Gate
 from spillway.services.lineup import Lineup
 from spillway.services.patience import enter_patiently
@@ -136,8 +137,7 @@ class Round:
 
     def _forget(self, task: "asyncio.Task[Any]") -> None:
         self._backends.leftovers.discard(task)
-        if not task.cancelled():
-            task.exception()
+        unheard(task)
 
     def hedge(self) -> Try | None:
         """The next hosted backend, to be started beside a slow try on the subnet."""

@@ -18,6 +18,7 @@ from spillway.errors import StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
 from spillway.services.days import Day, Days
+from spillway.services.ending import ended
 from spillway.services.grants import Grants
 
 log = logging.getLogger("spillway")
@@ -170,10 +171,7 @@ class Spending:
     async def close(self) -> None:
         """Spend no more, and give back what is left of the grants."""
         self._closed = True
-        for task in (self._keeper, self._settling):
-            if task:
-                task.cancel()
-                await asyncio.wait({task})
+        await ended(self._keeper, self._settling)
         with suppress(StoreUnavailable):
             for number in list(self._days):
                 await self._leave(number)

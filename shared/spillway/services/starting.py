@@ -9,6 +9,7 @@ from spillway.domain.routes import Fallback
 from spillway.errors import Conflict, Overflow, SpillwayError, StoreUnavailable
 from spillway.ports.running import Predictions
 from spillway.services.course import Course
+from spillway.services.ending import unheard
 
 HOOK_S, LOOK_FOR_HOOK_S = 10.0, 1.0
 """So long after a start its webhook is waited for, where the ids did not come another way."""
@@ -26,7 +27,7 @@ async def start(
         await asyncio.shield(creating)
     except asyncio.CancelledError:
         # Its ids are worth money; where they come later still, they are stored or canceled beside what follows.
-        creating.add_done_callback(_heard)
+        creating.add_done_callback(unheard)
         await asyncio.wait({creating}, timeout=CREATE_S)
         raise
     except Overflow as error:
@@ -79,9 +80,3 @@ async def _hook_brings_ids(course: Course, until: float) -> bool:
 
 def _hook(course: Course) -> str | None:
     return course.means.hook(course.job, course.job.the_hosted.run)
-
-
-def _heard(creating: "asyncio.Future[None]") -> None:
-    """How a start has ended that nobody waits for any more is no error of anybody's."""
-    if not creating.cancelled():
-        creating.exception()

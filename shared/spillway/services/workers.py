@@ -24,6 +24,7 @@ from spillway.errors import (
 from spillway.ports import Clock
 from spillway.ports.jobs import Files, Jobs, Queue
 from spillway.services.claiming import Claims
+from spillway.services.ending import dropped
 from spillway.services.holding import LEASE_S, RENEW_S, Hold, Step
 from spillway.services.running import Running
 from spillway.services.webhooks import Deliveries
@@ -118,8 +119,8 @@ class Worker:
                 log.info("job %s is let go: it was canceled, or its lease is lost", job.id)
             return hold.job if work.done() and not work.cancelled() else None
         finally:
-            await _ended(keep)
-            await _ended(work)
+            await dropped(keep)
+            await dropped(work)
             self._at_work.discard(work)
 
     async def _to_its_end(self, hold: Hold) -> None:
@@ -191,11 +192,3 @@ class Worker:
             async with asyncio.timeout(HAND_BACK_S):
                 job = await hold.step(lambda job: handed_back(job, self._epoch()))
                 await self._desk.queue.tell(job.lane, job.id)
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancel, and wait until it has cleaned up; what became of it is known already."""
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()
