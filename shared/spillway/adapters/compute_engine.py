@@ -15,7 +15,7 @@ from spillway.adapters.json_api import CALL_S, TRY_S, Authorization, JsonApi
 from spillway.domain.burst import MachineSpec, Status
 from spillway.domain.burst_book import Sighting
 from spillway.domain.cloud_init import cloud_config
-from spillway.domain.machine_names import read_name
+from spillway.domain.machine_names import is_of
 from spillway.errors import BrokenAnswer, RequestRejected
 
 BACKEND = "compute engine"
@@ -91,7 +91,7 @@ class ComputeEngine:
         """What bears the label, and what the group makes or holds."""
         managed = await self._managed()
         labelled = {str(entry.get("name")): entry for entry in await self._labelled()}
-        names = sorted(name for name in {*managed, *labelled} if self._is_own(name))
+        names = sorted(name for name in {*managed, *labelled} if is_of(self._deployment, name))
         return [self._sighting(name, managed.get(name), labelled.get(name)) for name in names]
 
     async def create(self, name: str, spec: MachineSpec) -> None:
@@ -105,13 +105,13 @@ class ComputeEngine:
         """Through the group, or it would start it again; by itself where it fell out of the group."""
         body = {"instances": [f"{self._instances}/{name}"], "forceStop": False}
         if not await self._in_group("stopInstances", body):
-            await self._alone("POST", f"{self._zone}/instances/{name}/stop")
+            await self._api.unless_gone("POST", f"{self._zone}/instances/{name}/stop")
 
     async def delete(self, name: str) -> None:
         """Through the group, or it would be made again; by itself where it fell out of the group."""
         body = {"instances": [f"{self._instances}/{name}"]}
         if not await self._in_group("deleteInstances", body):
-            await self._alone("DELETE", f"{self._zone}/instances/{name}")
+            await self._api.unless_gone("DELETE", f"{self._zone}/instances/{name}")
 
     async def _in_group(self, action: str, body: Mapping[str, Any]) -> bool:
         """False where the group does not know the instance (400 or 404)."""
@@ -122,13 +122,6 @@ class ComputeEngine:
                 raise
             return False
         return True
-
-    async def _alone(self, method: str, path: str) -> None:
-        try:
-            await self._api.call(method, path)
-        except RequestRejected as error:
-            if error.status != 404:
-                raise
 
     async def _labelled(self) -> list[Mapping[str, Any]]:
         query = {"filter": f"labels.{LABEL}={self._deployment}", "maxResults": "500"}
@@ -148,10 +141,6 @@ class ComputeEngine:
             raise BrokenAnswer(f"{BACKEND}'s group has no list")
         entries = answer.get("managedInstances", [])
         return {str(entry.get("instance", entry.get("name", ""))).rpartition("/")[2]: entry for entry in entries}
-
-    def _is_own(self, name: str) -> bool:
-        named = read_name(name)
-        return named is not None and named.deployment == self._deployment
 
     def _sighting(self, name: str, managed: Mapping[str, Any] | None, labelled: Mapping[str, Any] | None) -> Sighting:
         """What the group is about to do with it says more than what it is."""

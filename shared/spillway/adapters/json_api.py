@@ -80,6 +80,14 @@ class JsonApi:
                 return await self._try(method, path, body, min(self._try_s, left_s))
         raise TooSlow(f"{self.name} was given no try")
 
+    async def unless_gone(self, method: str, path: str) -> None:
+        """Call for a thing that may be there no more: a 404 is as good."""
+        try:
+            await self.call(method, path)
+        except RequestRejected as error:
+            if error.status != 404:
+                raise
+
     async def _try(self, method: str, path: str, body: Any, limit_s: float) -> Any:
         try:
             async with asyncio.timeout(limit_s):

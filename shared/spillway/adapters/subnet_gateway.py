@@ -35,7 +35,7 @@ LONGEST_PAUSE_S = 0.05
 
 
 class SubnetGateway:
-    """Adapter of ports.Subnet over the pool; `base_url` may have a path."""
+    """Adapter of ports.Inference over the pool; `base_url` may have a path."""
 
     def __init__(self, base_url: str, pool: HttpPool):
         self._base_url = base_url

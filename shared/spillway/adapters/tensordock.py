@@ -7,7 +7,7 @@ from spillway.adapters.http import HttpPool
 from spillway.adapters.json_api import CALL_S, TRY_S, JsonApi
 from spillway.domain.burst import Hardware, MachineSpec, Status
 from spillway.domain.burst_book import Sighting
-from spillway.domain.machine_names import read_name
+from spillway.domain.machine_names import is_of
 from spillway.errors import BrokenAnswer, NoCapacity, Overflow, RequestRejected
 
 BACKEND = "tensordock"
@@ -73,20 +73,18 @@ class TensorDock:
     async def stop(self, name: str) -> None:
         """Every machine of the name."""
         for instance in await self._ids(name):
-            await self._unless_gone("POST", f"{INSTANCES}/{instance}/stop")
+            await self._api.unless_gone("POST", f"{INSTANCES}/{instance}/stop")
 
     async def delete(self, name: str) -> None:
         """Every machine of the name."""
         for instance in await self._ids(name):
-            await self._unless_gone("DELETE", f"{INSTANCES}/{instance}")
+            await self._api.unless_gone("DELETE", f"{INSTANCES}/{instance}")
 
     async def _own(self) -> list[Mapping[str, Any]]:
         """The entries of this deployment's machines."""
-        return [entry for entry in _entries(await self._api.get(INSTANCES)) if self._is_own(_text(entry, "name"))]
-
-    def _is_own(self, name: str) -> bool:
-        named = read_name(name)
-        return named is not None and named.deployment == self._deployment
+        return [
+            entry for entry in _entries(await self._api.get(INSTANCES)) if is_of(self._deployment, _text(entry, "name"))
+        ]
 
     async def _sighting(self, entry: Mapping[str, Any]) -> Sighting:
         status = _STATUSES.get(_text(entry, "status").lower(), "unknown")
@@ -108,13 +106,6 @@ class TensorDock:
 
     async def _ids(self, name: str) -> list[str]:
         return [_text(entry, "id") for entry in await self._own() if _text(entry, "name") == name]
-
-    async def _unless_gone(self, method: str, path: str) -> None:
-        try:
-            await self._api.call(method, path)
-        except RequestRejected as error:
-            if error.status != 404:
-                raise
 
     async def _places(self, spec: MachineSpec) -> list[str]:
         """The locations that have the hardware within the price, the cheapest first."""

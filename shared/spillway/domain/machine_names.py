@@ -41,6 +41,12 @@ def machine_name(deployment: str, fleet: str, now: float, random: Random) -> str
     return name
 
 
+def is_of(deployment: str, name: str) -> bool:
+    """Whether a machine is this deployment's, by its name."""
+    named = read_name(name)
+    return named is not None and named.deployment == deployment
+
+
 def read_name(name: str) -> MachineName | None:
     """What a name says, None where it is not one of ours."""
     found = _NAME.fullmatch(name)
