@@ -15,7 +15,8 @@ from spillway.domain.burst import BurstTerms, Hardware, Need
 from spillway.domain.cloud_init import Secrets
 from spillway.domain.machine_names import fleet_of, machine_name
 from spillway.ports.burst import Machines
-from spillway.services.bursting import Bursting, Fleet, Report, State
+from spillway.services.bursting import Bursting, Fleet, Report
+from spillway.services.scaling import State
 
 PIPELINE, MODEL = "text-to-image", "stabilityai/sdxl-turbo"
 FLEET = fleet_of(PIPELINE, MODEL)

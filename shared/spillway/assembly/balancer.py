@@ -102,7 +102,7 @@ def _proof_terms(route: Route) -> ProofTerms:
         usd_per_try=route.usd_per_try,
         usd_per_second=route.usd_per_second,
         lost_s=route.subnet_timeout / 4,
-        usd_per_job=route.fallbacks[0].usd_per_job if route.fallbacks else 0.0,
+        usd_per_job=route.hosted_usd,
     )
 
 

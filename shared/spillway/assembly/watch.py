@@ -74,7 +74,7 @@ def deposit_reports(routes: Routes, kept: Kept, store: Store) -> DepositReports:
     def hosted(name: str) -> float | None:
         pipeline, _, model = name.partition(" ")
         route = routes.find(pipeline, model) if pipeline in PIPELINES else None
-        return route.fallbacks[0].usd_per_job if route and route.fallbacks else None
+        return route.hosted_usd if route and route.fallbacks else None
 
     reports = RedemptionReports(kept.redemptions, monotonic=time.monotonic)
     return DepositReports(store, TicketCounting(None, store, epoch=time.time), reports, hosted, epoch=time.time)

@@ -133,6 +133,11 @@ class Route(_Table):
         return value
 
     @property
+    def hosted_usd(self) -> float:
+        """What a hosted job costs, at the first fallback; 0 where there is none."""
+        return self.fallbacks[0].usd_per_job if self.fallbacks else 0.0
+
+    @property
     def usual_s(self) -> float:
         """How long a job takes that nothing is known of yet, in seconds."""
         return first_guess(self.pipeline)[0]

@@ -27,7 +27,7 @@ class BurstRoute:
 
 
 class BurstScaler:
-    """Adapter of balancing.Scaler for one cloud. `rounds` makes the rounds over a way to keep their state, `capacities`
+    """Adapter of scaling.Scaler for one cloud. `rounds` makes the rounds over a way to keep their state, `capacities`
     asks the gateway for its orchestrators' slots, where it can be asked.
     """
 
@@ -60,7 +60,7 @@ def _need(route: Route, outlook: Outlook, slots: Mapping[tuple[str, str], int]) 
         refused_per_s=lack.refused_per_s,
         since=lack.since,
         overflow_per_s=lack.overflow_per_s,
-        usd_per_job=route.fallbacks[0].usd_per_job if route.fallbacks else 0.0,
+        usd_per_job=route.hosted_usd,
         service_s=lack.job_s or route.usual_s,
         free_slots=free,
     )

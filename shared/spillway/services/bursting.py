@@ -7,7 +7,7 @@ call goes out; everything else is found again by the next round's listing. Round
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -18,11 +18,10 @@ from spillway.domain.machine_names import machine_name
 from spillway.errors import SpillwayError
 from spillway.ports import Clock
 from spillway.ports.burst import Machines, Readiness
+from spillway.services.scaling import Keep, State
 
 log = logging.getLogger("spillway.bursting")
 WITHIN_S = 50.0
-State = dict[str, Any]
-Keep = Callable[[State], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,7 @@ class Chronicling:
         return f"{hour} {self._name}"
 
     def _price(self, served: Served) -> float:
-        route = self._routes.find(served.pipeline, served.model)
-        return route.fallbacks[0].price_usd(served.pictures) if route.fallbacks else 0.0
+        return served.pictures * self._routes.find(served.pipeline, served.model).hosted_usd
 
 
 def _count(one: Cell, served: Served, price_usd: float) -> None:

@@ -40,8 +40,7 @@ class Gates:
         return models.setdefault(model, self._make(route, model))
 
     def _make(self, route: Route, model: str) -> Gate:
-        usd_per_job = route.fallbacks[0].usd_per_job if route.fallbacks else 0.0
-        prices = Prices(route.usd_per_try, route.usd_per_second, usd_per_job)
+        prices = Prices(route.usd_per_try, route.usd_per_second, route.hosted_usd)
         policy = SubnetPolicy(route.pipeline, prices, self._chance, patience_s=route.subnet_timeout)
         known = model != "*" and model in (route.model, PIPELINES[route.pipeline].default_model)
         return Gate(f"{route.pipeline} {model}", policy, self._monotonic, self._chance, known=known)

@@ -12,9 +12,9 @@ from spillway.domain.routes import Fallback, Route
 from spillway.domain.tally import Counts, Tally
 from spillway.errors import Overflow
 from spillway.services.burst_scaling import BurstRoute, BurstScaler
-from spillway.services.bursting import Fleet, Report, State
+from spillway.services.bursting import Fleet, Report
 from spillway.services.exchange import Capacities
-from spillway.services.scaling import Outlook
+from spillway.services.scaling import Outlook, State
 
 PIPELINE, MODEL = "image-to-video", "stabilityai/stable-video-diffusion-img2vid-xt"
 HOSTED = Fallback(provider="replicate", model="a/b", usd_per_job=0.06)
