@@ -125,6 +125,24 @@ async def test_a_broken_cloud_is_an_overflow(there: There, kind: str, status: in
         await machines.sightings()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        '{"items": null, "managedInstances": [null], "access_token": "t", "data": {"locations": [null]}}',
+        '{"items": [{"name": "NAME", "networkInterfaces": null}], "data": {"locations": [{"id": "a", "gpus": null}]}}',
+        '{"items": 7, "expires_in": "soon", "data": {"locations": [{"gpus": [{"v0Name": "GPU", "max_count": null}]}]}}',
+    ],
+)
+async def test_an_answer_of_another_form_is_an_overflow(there: There, body: str) -> None:
+    api, machines = there
+    name = new_name(api.cloud)
+    api.faults.add("status", status=200, body=body.replace("NAME", name).replace("GPU", SPEC.hardware.gpu))
+    for call in (machines.sightings(), machines.create(name, SPEC), machines.stop(name), machines.delete(name)):
+        with pytest.raises(BrokenAnswer):
+            await call
+
+
 async def test_errors_do_not_repeat_what_was_sent(there: There) -> None:
     api, machines = there
     api.faults.add("status", status=400, body=json.dumps({"error": "bad value: SECRET"}), method="POST")

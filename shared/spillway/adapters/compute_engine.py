@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from spillway.adapters.http import HttpPool
-from spillway.adapters.json_api import CALL_S, TRY_S, Authorization, JsonApi
+from spillway.adapters.json_api import CALL_S, TRY_S, Authorization, JsonApi, as_documented
 from spillway.domain.burst import MachineSpec, Status
 from spillway.domain.burst_book import Sighting
 from spillway.domain.cloud_init import cloud_config
 from spillway.domain.machine_names import is_of
-from spillway.errors import BrokenAnswer, RequestRejected
+from spillway.errors import RequestRejected
 
 BACKEND = "compute engine"
 API = "https://compute.googleapis.com"
@@ -58,7 +58,9 @@ def metadata_token(pool: HttpPool, base_url: str = METADATA) -> Authorization:
         nonlocal held
         if time.monotonic() >= held[1]:
             answer = await api.get("/computeMetadata/v1/instance/service-accounts/default/token")
-            held = answer["access_token"], time.monotonic() + float(answer["expires_in"]) - RENEWED_BEFORE_S
+            with as_documented(api.name):
+                lasts_s = float(answer["expires_in"]) - RENEWED_BEFORE_S
+                held = answer["access_token"], time.monotonic() + lasts_s
         return {"authorization": f"Bearer {held[0]}"}
 
     return authorization
@@ -89,10 +91,11 @@ class ComputeEngine:
 
     async def sightings(self) -> list[Sighting]:
         """What bears the label, and what the group makes or holds."""
-        managed = await self._managed()
-        labelled = {str(entry.get("name")): entry for entry in await self._labelled()}
-        names = sorted(name for name in {*managed, *labelled} if is_of(self._deployment, name))
-        return [self._sighting(name, managed.get(name), labelled.get(name)) for name in names]
+        with as_documented(BACKEND):
+            managed = await self._managed()
+            labelled = {str(entry.get("name")): entry for entry in await self._labelled()}
+            names = sorted(name for name in {*managed, *labelled} if is_of(self._deployment, name))
+            return [self._sighting(name, managed.get(name), labelled.get(name)) for name in names]
 
     async def create(self, name: str, spec: MachineSpec) -> None:
         """Repeated where the answer is lost: the request's id makes it the same request."""
@@ -128,8 +131,6 @@ class ComputeEngine:
         found, page = list[Mapping[str, Any]](), ""
         while True:
             answer = await self._api.get(f"{self._zone}/instances", **query, **({"pageToken": page} if page else {}))
-            if not isinstance(answer, dict):
-                raise BrokenAnswer(f"{BACKEND}'s instances are no list")
             found += answer.get("items", [])
             page = answer.get("nextPageToken", "")
             if not page:
@@ -137,8 +138,6 @@ class ComputeEngine:
 
     async def _managed(self) -> dict[str, Mapping[str, Any]]:
         answer = await self._api.call("POST", f"{self._group}/listManagedInstances?maxResults=500")
-        if not isinstance(answer, dict):
-            raise BrokenAnswer(f"{BACKEND}'s group has no list")
         entries = answer.get("managedInstances", [])
         return {str(entry.get("instance", entry.get("name", ""))).rpartition("/")[2]: entry for entry in entries}
 

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,13 +23,22 @@ from spillway.adapters.http import (
     translated,
 )
 from spillway.domain.outcomes import hosted_outcome
-from spillway.errors import NoCapacity, Overflow, RequestRejected, SpillwayError, TooSlow, Unreachable
+from spillway.errors import BrokenAnswer, NoCapacity, Overflow, RequestRejected, SpillwayError, TooSlow, Unreachable
 
 TRY_S = 10.0
 CALL_S = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8
 LARGEST = 16 * 1024 * 1024
 Authorization = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+@contextmanager
+def as_documented(name: str) -> Iterator[None]:
+    """Turn what an answer of another form than the API's raises where it is read into BrokenAnswer."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BrokenAnswer(f"{name}'s answer is not as its documentation has it") from error
 
 
 class Throttled(NoCapacity):

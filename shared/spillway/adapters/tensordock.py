@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spillway.adapters.http import HttpPool
-from spillway.adapters.json_api import CALL_S, TRY_S, JsonApi
+from spillway.adapters.json_api import CALL_S, TRY_S, JsonApi, as_documented
 from spillway.domain.burst import Hardware, MachineSpec, Status
 from spillway.domain.burst_book import Sighting
 from spillway.domain.machine_names import is_of
@@ -110,16 +110,13 @@ class TensorDock:
     async def _places(self, spec: MachineSpec) -> list[str]:
         """The locations that have the hardware within the price, the cheapest first."""
         answer = await self._api.get("/api/v2/locations")
-        data = answer.get("data") if isinstance(answer, dict) else None
-        locations = data.get("locations") if isinstance(data, dict) else None
-        if not isinstance(locations, list):
-            raise BrokenAnswer(f"{BACKEND}'s locations are no list")
-        offers = [
-            (price, str(location["id"]))
-            for location in locations
-            for offer in location.get("gpus", [])
-            if (price := _price(offer, spec.hardware)) is not None and price <= spec.usd_per_hour
-        ]
+        with as_documented(BACKEND):
+            offers = [
+                (price, str(location["id"]))
+                for location in answer["data"]["locations"]
+                for offer in location.get("gpus", [])
+                if (price := _price(offer, spec.hardware)) is not None and price <= spec.usd_per_hour
+            ]
         return [place for _, place in sorted(offers)]
 
 
