@@ -16,7 +16,6 @@ from simulator.words import tokens, words
 
 MAX_WORDS = 40
 VIDEO_SIZE = (1024, 576)
-MEBI = 2**20
 
 
 @dataclass(slots=True)

@@ -60,6 +60,10 @@ class Catalogue:
         """Seconds of all instances of deployments that were up."""
         return sum(self.fleet(name).online_s for name in self.deployments)
 
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Each deployment's configuration and its warm instances."""
+        return {name: {**entry.summary(), "warm": self.fleet(name).warm} for name, entry in self.deployments.items()}
+
     def target(self, name: str, *, deployment: bool) -> Model | None:
         """The model behind a path; only official ones can be run by name alone."""
         if deployment:

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 
 from aiohttp import web
 
-from simulator.catalogue import ACCOUNT, Catalogue, Deployment
+from simulator.account import Account
+from simulator.catalogue import Catalogue, Deployment
 from simulator.desk import Desk
 from simulator.faults import KINDS, TRANSPORT, Fault, Kind
 from simulator.fleet import Fleet
-from simulator.limits import RateLimit, retry_after
-from simulator.orders import Order, OrderError, named, ordered_model, read_order
+from simulator.limits import RateLimit
+from simulator.orders import Order, OrderError, ordered_model, read_order
 from simulator.outputs import Outputs
 from simulator.predictions import Prediction
 from simulator.problems import problem, wait_s
@@ -23,7 +24,6 @@ from simulator.server import ENTRY, Endpoint, Simulator, fault_of
 from simulator.told import tell_events
 from simulator.webhooks import Webhooks, signing_key
 
-WRONG_SCALE = "min_instances and max_instances are whole numbers, the first no greater"
 _CREATIONS: frozenset[Kind] = KINDS - {"refuse", "runner", "ignored"}
 _CHANGES: frozenset[Kind] = TRANSPORT | {"error", "ignored"}
 
@@ -114,11 +114,7 @@ class ReplicateApi(Simulator):
             ("GET", "/v1/predictions", self._list),
             ("GET", "/v1/predictions/{id}", self._get),
             ("POST", "/v1/predictions/{id}/cancel", self._cancel),
-            ("GET", "/v1/models/{owner}/{name}", self._model),
-            ("GET", "/v1/deployments/{owner}/{name}", self._deployment),
-            ("PATCH", "/v1/deployments/{owner}/{name}", self._deployment),
-            ("GET", "/v1/account", self._account),
-            ("GET", "/v1/webhooks/default/secret", self._secret),
+            *Account(self.catalogue, self.limit, self.webhooks, self.fail).endpoints(),
         ]
         routes = [web.route(method, path, self._guarded(endpoint)) for method, path, endpoint in guarded]
         return [*routes, web.get("/v1/streams/{id}", self._stream)]
@@ -150,10 +146,7 @@ class ReplicateApi(Simulator):
             "created": dict(self.created),
             "ended": dict(self.ended),
             "billed_usd": self.billed_usd,
-            "deployments": {
-                name: entry.summary() | {"warm": self.instances(name)}
-                for name, entry in self.catalogue.deployments.items()
-            },
+            "deployments": self.catalogue.summary(),
             "webhooks": len(self.webhooks.deliveries),
         }
 
@@ -252,31 +245,3 @@ class ReplicateApi(Simulator):
         if prediction is not None:
             prediction.forget(self.clock.now())
         return prediction
-
-    # The rest of the API.
-
-    async def _model(self, request: web.Request) -> web.StreamResponse:
-        shown = self.catalogue.model_json(named(request))
-        if shown is None:
-            return await self.fail(request, 404)
-        return await send(request, shown, fault_of(request))
-
-    async def _deployment(self, request: web.Request) -> web.StreamResponse:
-        name = named(request)
-        wait_s = self.limit.take()
-        if wait_s > 0:
-            return await send(request, self.problem(429), status=429, headers=retry_after(wait_s))
-        if name not in self.catalogue.deployments:
-            return await self.fail(request, 404)
-        kind = getattr(fault_of(request), "kind", None)
-        if request.method == "PATCH" and kind != "ignored" and not self.catalogue.patch(name, request[ENTRY].json):
-            return await self.fail(request, 422, WRONG_SCALE)
-        if kind == "error":
-            return await self.fail(request, 500)
-        return await send(request, self.catalogue.deployment_json(name), fault_of(request))
-
-    async def _account(self, request: web.Request) -> web.StreamResponse:
-        return await send(request, ACCOUNT, fault_of(request))
-
-    async def _secret(self, request: web.Request) -> web.StreamResponse:
-        return await send(request, {"key": self.webhook_key}, fault_of(request))

@@ -120,14 +120,6 @@ def cloud_config(document: dict[str, Any]) -> str:
     return "#cloud-config\n" + json.dumps(document, indent=1)
 
 
-def without_secrets(document: dict[str, Any]) -> dict[str, Any]:
-    """The document for people: what only root may read on the machine is left out."""
-    files = [
-        {**file, "content": "…"} if file["permissions"] == "0600" else file for file in document.get("write_files", [])
-    ]
-    return {**document, "write_files": files}
-
-
 def _file(path: str, content: str, permissions: str) -> dict[str, str]:
     return {"path": path, "content": content, "permissions": permissions, "owner": "root:root"}
 

@@ -75,11 +75,6 @@ class Profile(_Table):
     over: float = Field(default=1.5, ge=1.0, le=10.0)
     pipeline: tuple[Load, ...] = Field(min_length=1)
 
-    @property
-    def expected_s(self) -> float:
-        """How long it takes where nothing gives way."""
-        return self.warm_up + self.rise.steps * self.rise.seconds
-
     def part(self, load: Load) -> float:
         """A pipeline's part of all requests."""
         return load.weight / sum(other.weight for other in self.pipeline)

@@ -12,7 +12,6 @@ from spillway.domain.budget import (
     SKEW_S,
     Account,
     Books,
-    DailyBudget,
     Purse,
     cap_micros,
     date_of,
@@ -27,15 +26,6 @@ MICROS = st.integers(0, 10_000_000)
 
 def purse(**known: int) -> Purse:
     return Purse(1_000_000, **known)
-
-
-def test_one_process_stays_under_its_cap() -> None:
-    budget = DailyBudget(1.0)
-    assert [budget.reserve(0.4, 0.0) for _ in range(3)] == [True, True, False]
-    budget.release(0.4)
-    assert budget.reserve(0.6, 0.0)
-    assert not budget.reserve(0.1, DAY_S - 1)
-    assert budget.reserve(0.1, DAY_S)
 
 
 @pytest.mark.parametrize(
