@@ -1,6 +1,7 @@
 """Real HTTP servers on loopback that behave as the subnet, hosted inference and clouds do, faults included."""
 
-from simulator.chain_node import ChainNode, Lie, Limits
+from simulator.chain_lies import Lie
+from simulator.chain_node import ChainNode, Limits
 from simulator.compute_engine import ComputeEngineApi
 from simulator.discord import DiscordApi
 from simulator.faults import Fault, Faults, Kind

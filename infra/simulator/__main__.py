@@ -7,7 +7,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from simulator.chain_node import LIES, ChainNode
+from simulator.chain_lies import LIES
+from simulator.chain_node import ChainNode
 from simulator.discord import DiscordApi
 from simulator.faults import Fault, fault_from
 from simulator.openai import OpenAiApi

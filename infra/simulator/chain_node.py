@@ -3,36 +3,16 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import aiohttp
 from aiohttp import web
 
+from simulator.chain_lies import LIES, OF_LOGS, Lie, other
 from simulator.faults import TRANSPORT, Fault, Kind
 from simulator.reply import forever, send
 from simulator.server import Simulator, fault_of
 
-Lie = Literal[
-    "outside",  # a log of a block that was not asked for
-    "topics",  # a log of another event
-    "address",  # a log of another contract
-    "sender",  # a log of somebody who was not asked for
-    "twice",  # a log comes again
-    "removed",  # a log that a reorganisation took away
-    "omits",  # the last log is left out
-    "omits_all",  # all logs are
-    "omits_transfers",  # what was paid is left out
-    "invents",  # a log of a transaction that there is none of
-    "overpays",  # more was paid than is true
-    "no_blocks",  # there are no blocks
-    "no_receipts",
-    "wrong_blocks",  # the block before the one that was asked for
-    "other_hashes",  # blocks have other hashes than their logs say
-    "forked",  # blocks and logs have other hashes, as on a chain of its own
-    "rubbish",  # something that is no JSON-RPC
-]
-LIES: frozenset[Lie] = frozenset(get_args(Lie))
-TRANSFER = "0x8b87351a208c06e3ceee59d80725fd77a23b4129e1b51ca231fc89b40712649c"
 TIMEOUT_S = 60.0
 
 
@@ -175,7 +155,7 @@ class ChainNode(Simulator):
     def _block(self, real: dict[str, Any] | None, _: list[Any]) -> dict[str, Any] | None:
         if real is None or "no_blocks" in self.lies:
             return None
-        return {**real, "hash": _other(real["hash"])} if self.lies & {"other_hashes", "forked"} else real
+        return {**real, "hash": other(real["hash"])} if self.lies & {"other_hashes", "forked"} else real
 
     def _receipt(self, real: dict[str, Any] | None, _: list[Any]) -> dict[str, Any] | None:
         return None if "no_receipts" in self.lies else real
@@ -184,67 +164,12 @@ class ChainNode(Simulator):
         """Each lie is told of the last log; where there is none there is nothing to lie about."""
         if not real:
             return real
-        logs = [{**log, "blockHash": _other(log["blockHash"])} for log in real] if "forked" in self.lies else real
-        for lie in sorted(self.lies & _OF_LOGS.keys()):
-            logs = _OF_LOGS[lie](logs, params[0])
+        logs = [{**log, "blockHash": other(log["blockHash"])} for log in real] if "forked" in self.lies else real
+        for lie in sorted(self.lies & OF_LOGS.keys()):
+            logs = OF_LOGS[lie](logs, params[0])
         return logs
 
 
-Logs = list[dict[str, Any]]
-
-
-def _other(text: str) -> str:
-    """Another hash, the same each time."""
-    return "0x" + text[:1:-1]
-
-
-def _changed(**values: Any) -> Callable[[Logs, Any], Logs]:
-    return lambda logs, _: [*logs[:-1], {**logs[-1], **values}]
-
-
-def _topic(place: int, topic: str) -> Callable[[Logs, Any], Logs]:
-    def changed(logs: Logs, _: Any) -> Logs:
-        topics = list(logs[-1]["topics"])
-        topics[place] = topic
-        return [*logs[:-1], {**logs[-1], "topics": topics}]
-
-    return changed
-
-
-def _outside(logs: Logs, filter_: Any) -> Logs:
-    return [*logs[:-1], {**logs[-1], "blockNumber": hex(int(filter_["toBlock"], 16) + 1)}]
-
-
-def _invented(logs: Logs, _: Any) -> Logs:
-    """A whole redemption more, with what it paid."""
-    pair = [log for log in logs if log["transactionHash"] == logs[-1]["transactionHash"]][-2:]
-    later = (int(log["logIndex"], 16) + 100 for log in pair)
-    return [
-        *logs,
-        *(
-            {**log, "transactionHash": _other(log["transactionHash"]), "logIndex": hex(index)}
-            for log, index in zip(pair, later, strict=True)
-        ),
-    ]
-
-
-def _overpaid(logs: Logs, _: Any) -> Logs:
-    return [{**log, "data": "0x" + "00" * 16 + "ff" * 16} if log["topics"][0] == TRANSFER else log for log in logs]
-
-
-_OF_LOGS: Mapping[Lie, Callable[[Logs, Any], Logs]] = {
-    "outside": _outside,
-    "topics": _topic(0, "0x" + "77" * 32),
-    "address": _changed(address="0x" + "77" * 20),
-    "sender": _topic(1, "0x" + "00" * 12 + "77" * 20),
-    "twice": lambda logs, _: [*logs, logs[-1]],
-    "removed": _changed(removed=True),
-    "omits": lambda logs, _: logs[:-1],
-    "omits_all": lambda _logs, _: [],
-    "omits_transfers": lambda logs, _: [log for log in logs if log["topics"][0] != TRANSFER],
-    "invents": _invented,
-    "overpays": _overpaid,
-}
 _CHANGES: Mapping[str, Callable[[ChainNode, Any, list[Any]], Any]] = {
     "eth_blockNumber": ChainNode._number,
     "eth_chainId": ChainNode._id,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simulator import ChainNode, Fault, Lie, Limits
-from simulator.chain_node import LIES
+from simulator.chain_lies import LIES
 from spillway.domain.trail import Trail
 from spillway.errors import BadSettings
 from support.chain import Anvil, Won, anvil, orchestrator

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from simulator import ChainNode, Limits
-from simulator.chain_node import LIES
+from simulator.chain_lies import LIES
 from simulator.server import background
 from support.chain import Anvil, Won, anvil
 

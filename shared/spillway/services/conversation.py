@@ -14,7 +14,8 @@ from spillway.domain.requests import InferenceRequest, Terms
 from spillway.errors import BrokenAnswer, Overflow, TooSlow
 from spillway.ports import Served
 from spillway.services.backends import Backends
-from spillway.services.round import Round, Try
+from spillway.services.round import Round
+from spillway.services.tries import Try
 
 # How long to wait for a usage chunk after the finish_reason; the answer is complete without it.
 AFTER_END_S = 2.0

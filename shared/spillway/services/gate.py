@@ -240,19 +240,5 @@ class Gate:
         self._carry_out(self.policy.tick(self._monotonic()))
 
     def describe(self) -> dict[str, Any]:
-        """The state of the policy for people."""
-        policy = self.policy
-        return {
-            "mode": self.override.mode,
-            "max_share": self.override.max_share,
-            "up": policy.up,
-            "limit": round(policy.limit, 2),
-            "open": policy.open,
-            "waiting": policy.waiting,
-            "job_seconds": {"mean": round(policy.estimate.jobs.mean_s, 2), "p95": round(policy.estimate.jobs.p95_s, 2)},
-            "refusal_seconds": round(policy.estimate.refusals.window_s, 2),
-            "health": round(policy.estimate.health.rate, 3),
-            "waste_tokens": round(policy.waste.tokens, 2),
-            "peers": len(policy.estimate.peers),
-            **self.journal.all(),
-        }
+        """The operator's order and the state of the policy, for people."""
+        return {"mode": self.override.mode, "max_share": self.override.max_share, **self.journal.whole()}

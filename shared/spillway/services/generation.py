@@ -9,7 +9,8 @@ from spillway.ports import Result, Served
 from spillway.services.backends import Backends
 from spillway.services.ending import dropped
 from spillway.services.keeping import Keeper
-from spillway.services.round import Round, Try
+from spillway.services.round import Round
+from spillway.services.tries import Try
 
 LONGEST_S = 86400.0
 

@@ -1,4 +1,4 @@
-"""What a person asks of a gate: why requests went where they went, and what has changed and by what."""
+"""What a person asks of a gate: what it believes, why requests went where they went, what has changed and by what."""
 
 from collections import Counter, deque
 from dataclasses import asdict
@@ -52,13 +52,28 @@ class Journal:
         told = {"cause": "ordered", "order": asdict(order), "up": up, "limit": limit}
         self._changes.append({**told, "seconds_ago": self._monotonic()})
 
-    def all(self) -> dict[str, Any]:
-        """For people here."""
+    def whole(self) -> dict[str, Any]:
+        """For people here: what the policy believes, reasons and changes."""
+        policy, estimate = self._policy, self._policy.estimate
+        return {
+            "up": policy.up,
+            "limit": round(policy.limit, 2),
+            "open": policy.open,
+            "waiting": policy.waiting,
+            "job_seconds": {"mean": round(estimate.jobs.mean_s, 2), "p95": round(estimate.jobs.p95_s, 2)},
+            "refusal_seconds": round(estimate.refusals.window_s, 2),
+            "health": round(estimate.health.rate, 3),
+            "waste_tokens": round(policy.waste.tokens, 2),
+            "peers": len(estimate.peers),
+            **self._told(),
+        }
+
+    def _told(self) -> dict[str, Any]:
         now = self._monotonic()
         changes = [{**one, "seconds_ago": round(now - one["seconds_ago"])} for one in reversed(self._changes)]
         return {"reasons": dict(self.reasons), "changes": changes}
 
     def latest(self) -> dict[str, Any]:
         """For people elsewhere."""
-        told = self.all()
+        told = self._told()
         return {**told, "changes": told["changes"][:LATEST]}

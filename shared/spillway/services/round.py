@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from spillway.domain.deadlines import WAIT_PART, Deadline, share
@@ -11,37 +10,14 @@ from spillway.domain.outcomes import how_it_ended, kind_of
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Fallback
 from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapacity, Overflow
-from spillway.ports import Attempt, Served
+from spillway.ports import Served
 from spillway.services.backends import Backends
 from spillway.services.budgets import set_aside
 from spillway.services.ending import unheard
 from spillway.services.gate import Entry, Gate
 from spillway.services.lineup import Lineup
 from spillway.services.patience import enter_patiently
-from spillway.services.spending import Reservation
-
-
-@dataclass(slots=True)
-class Try:
-    """One backend of a round; `fallback` is None for the subnet."""
-
-    fallback: Fallback | None
-    more: int
-    started: float = 0.0
-    usd: float = 0.0
-    key: int | None = None
-    reservation: Reservation | None = None
-    beaten: bool = False
-
-    @property
-    def backend(self) -> str:
-        """Its name in the served-by header."""
-        return self.fallback.provider if self.fallback else "subnet"
-
-    def record(self, error: BaseException | None, now: float) -> Attempt:
-        """What became of it."""
-        place = self.fallback.place if self.fallback else ""
-        return Attempt.ended(self.backend, error, now - self.started, place)
+from spillway.services.tries import Try
 
 
 class Round:
