@@ -12,8 +12,10 @@ from spillway.services.naming import own_name
 FOLDER = "spending"
 OF_KEYS = "key_spending"
 KEPT_DAYS = 8
-BACKOFF_S = 0.02
-TRIES = 6
+TRIES, BACKOFF, LONGEST = 20, 1.0, 8
+"""Of those who change the books at once only one succeeds. So each waits for a part of the time that another change may
+take, up to so many of them: that is soon in a file, and spreads a dozen instances over a second at a distant store.
+"""
 
 
 class Grants:
@@ -73,7 +75,9 @@ class Grants:
     async def _change(self, day: int, change: Callable[[Books], Books | None]) -> bool:
         """Change the books by compare-and-set; False where they may stay as they are."""
         key = date_of(day) + self._of
+        clock = asyncio.get_running_loop().time
         for attempt in range(TRIES):
+            began = clock()
             found = await self._store.read(self._folder, key)
             changed = change(Books.read(found.body) if found else Books())
             if changed is None:
@@ -81,7 +85,8 @@ class Grants:
             try:
                 await self._store.replace(self._folder, key, changed.body(), found.version if found else None)
             except Conflict:
-                await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
+                longest_s = BACKOFF * min(2**attempt, LONGEST) * (clock() - began)
+                await asyncio.sleep(random.uniform(0, longest_s))
             else:
                 self._new_books |= found is None
                 return True

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -48,15 +48,23 @@ class DeadStore(MemoryStore):
 
 
 class SlowStore(MemoryStore):
-    """One that needs a while for each call."""
+    """One that needs a while for each call, half of it on the way there."""
+
+    def __init__(self, call_s: float) -> None:
+        super().__init__()
+        self._way_s = call_s / 2
 
     async def read(self, folder: str, key: str) -> Any:
-        await asyncio.sleep(0.35)
-        return await super().read(folder, key)
+        await asyncio.sleep(self._way_s)
+        found = await super().read(folder, key)
+        await asyncio.sleep(self._way_s)
+        return found
 
     async def replace(self, *args: Any) -> Any:
-        await asyncio.sleep(0.35)
-        return await super().replace(*args)
+        await asyncio.sleep(self._way_s)
+        kept = await super().replace(*args)
+        await asyncio.sleep(self._way_s)
+        return kept
 
 
 @asynccontextmanager
@@ -343,8 +351,16 @@ async def test_a_burst_at_the_start_is_served_whole() -> None:
 
 async def test_a_burst_at_the_start_is_served_whole_where_the_store_is_slow() -> None:
     time = Time()
-    async with spending(SlowStore(), 1.0, time) as one:
+    async with spending(SlowStore(0.35), 1.0, time) as one:
         served = await asyncio.gather(*(spend(one, time, 0.01) for _ in range(80)))
+    assert all(served)
+
+
+async def test_a_dozen_instances_that_start_at_once_at_a_distant_store_all_get_their_money() -> None:
+    store, time = SlowStore(0.02), Time()
+    async with AsyncExitStack() as stack:
+        all_ = [await stack.enter_async_context(spending(store, 10.0, time)) for _ in range(12)]
+        served = await asyncio.gather(*(spend(one, time, 0.01) for one in all_ for _ in range(5)))
     assert all(served)
 
 
@@ -501,8 +517,8 @@ def test_no_interleaving_passes_the_cap(start: float, offsets: list[float], step
             await town.end()
         event(f"spent {max(town.spent.values(), default=0) // 200_000 * 20} % or more")
 
-    backoff, grants.BACKOFF_S = grants.BACKOFF_S, 0.0
+    backoff, grants.BACKOFF = grants.BACKOFF, 0.0
     try:
         asyncio.run(play())
     finally:
-        grants.BACKOFF_S = backoff
+        grants.BACKOFF = backoff
