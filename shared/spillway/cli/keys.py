@@ -7,7 +7,6 @@ import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -23,6 +22,7 @@ from spillway.domain.key_terms import (
     checked_without,
 )
 from spillway.domain.keys import SCOPES, Key
+from spillway.domain.moments import rfc3339
 from spillway.errors import BadSettings
 from spillway.services.keys import Keys, Made
 from spillway.settings import load_settings
@@ -126,7 +126,7 @@ def log(as_json: AsJson = False) -> None:
     keys = _with_keys(lambda keys: keys.list())
     events = sorted(((event, key) for key in keys for event in key.events), key=lambda one: -one[0].at)
     lines = [
-        {"at": _rfc3339(event.at), "id": key.id, "name": key.name, "what": event.what, "by": event.by}
+        {"at": rfc3339(event.at), "id": key.id, "name": key.name, "what": event.what, "by": event.by}
         for event, key in events
     ]
     if as_json:
@@ -186,18 +186,16 @@ def _shown(key: Key) -> dict[str, Any]:
         "burst": key.limits.burst if key.limits.rate else None,
         "usd_per_day": key.limits.usd_per_day,
         "origins": list(key.origins),
-        "created_at": _rfc3339(key.created_at),
-        "revoked_at": _rfc3339(key.revoked_at),
-        "first_used_at": _rfc3339(key.first_used_at),
+        "created_at": rfc3339(key.created_at),
+        "revoked_at": _told(key.revoked_at),
+        "first_used_at": _told(key.first_used_at),
         "last_used_on": key.used_on or None,
-        "old_secrets_until": [_rfc3339(secret.until) for secret in key.secrets if secret.until is not None],
+        "old_secrets_until": [rfc3339(secret.until) for secret in key.secrets if secret.until is not None],
     }
 
 
-def _rfc3339(at: float | None) -> str | None:
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _told(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
 
 
 def _print_keys(keys: list[Key]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from spillway.domain.announcements import eth
 from spillway.domain.cards import Card
-from spillway.domain.redemptions import in_eth, rfc3339
+from spillway.domain.moments import rfc3339
+from spillway.domain.redemptions import in_eth
 
 DAY_S = 86_400
 WINDOW_DAYS = 7

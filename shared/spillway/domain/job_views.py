@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from spillway.domain import openai_answers
 from spillway.domain.jobs import Job
+from spillway.domain.moments import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def view(job: Job, outlook: Outlook, result: Mapping[str, Any] | None) -> dict[s
         "model": job.served_model or job.model,
         "served_by": job.served_by or None,
         **outlook.as_dict(),
-        "created_at": rfc3339(job.created_at),
-        "started_at": None if job.started_at is None else rfc3339(job.started_at),
-        "finished_at": None if job.finished_at is None else rfc3339(job.finished_at),
+        "created_at": _told(job.created_at),
+        "started_at": _told(job.started_at),
+        "finished_at": _told(job.finished_at),
         "result": None if result is None else _in_family(job, result),
         "error": {"code": job.error.code, "message": job.error.message} if job.error else None,
     }
@@ -55,9 +55,8 @@ def as_of(job: Job, sequence: int) -> Job:
     return replace(job, changes=changes, served_by=changes[-1].served_by, served_model="", result=None, error=None)
 
 
-def rfc3339(at: float) -> str:
-    """A time in UTC, to the millisecond."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _told(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at, milliseconds=True)
 
 
 def _in_family(job: Job, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from spillway.domain.redemptions import Redemption, eth_text, rfc3339
+from spillway.domain.moments import rfc3339
+from spillway.domain.redemptions import Redemption, eth_text
 
 By = Literal["orchestrator", "day", "gateway"]
 WAYS: tuple[By, ...] = get_args(By)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Literal, Self
 
+from spillway.domain.moments import epoch_seconds, rfc3339
 from spillway.domain.tickets import CERTAIN, Ticket
 
 Status = Literal["final", "corrected", "removed"]
@@ -161,13 +161,3 @@ def eth_text(wei: int) -> str:
 def in_usd(wei: int, eth_usd: str) -> str:
     """US dollars to the cent at this price of an ether."""
     return f"{_EXACT.multiply(in_eth(wei), Decimal(eth_usd)).quantize(_CENT, context=_EXACT):f}"
-
-
-def rfc3339(epoch_s: int) -> str:
-    """A time as it is reported, in UTC."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat().replace("+00:00", "Z")
-
-
-def epoch_seconds(text: str) -> int:
-    """The time that was written so."""
-    return int(datetime.fromisoformat(text).timestamp())

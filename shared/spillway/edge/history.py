@@ -3,13 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from spillway.domain.chronicle import Cell, Cells, Times, total
+from spillway.domain.moments import rfc3339
 from spillway.domain.pipelines import PIPELINES
 from spillway.errors import BadRequest
 from spillway.services.archive import RANGES, Archive, Range, range_named
@@ -107,8 +107,3 @@ def figures_of(one: Cell) -> dict[str, Any]:
 def _quantiles(times: Times) -> dict[str, float | None]:
     found = {name: times.quantile(q) for name, q in QUANTILES}
     return {name: None if seconds is None else round(seconds, 3) for name, seconds in found.items()}
-
-
-def rfc3339(at: float) -> str:
-    """UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

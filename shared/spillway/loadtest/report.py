@@ -3,10 +3,10 @@
 import html
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from spillway.domain.moments import rfc3339
 from spillway.errors import BadSettings
 from spillway.loadtest.run import Progress
 from spillway.loadtest.samples import Latencies, Sample, tally
@@ -27,7 +27,7 @@ def report(progress: Progress, target: str, began: float) -> dict[str, Any]:
         "kind": KIND,
         "version": VERSION,
         "target": target,
-        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "began": rfc3339(began),
         "profile": progress.profile.model_dump(mode="json"),
         "client": _client(progress.samples),
         "fallback_usd": progress.usd,

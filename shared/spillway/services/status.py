@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from spillway.domain.moments import rfc3339
 from spillway.domain.quantiles import nearest_rank
 from spillway.ports import Clock, Served
 
@@ -45,7 +45,7 @@ class Status:
             if attempt.outcome not in ("served", "canceled"):
                 self._errors.append(
                     {
-                        "at": _rfc3339(now),
+                        "at": rfc3339(now),
                         "pipeline": served.pipeline,
                         "backend": attempt.backend,
                         "outcome": attempt.outcome,
@@ -60,7 +60,7 @@ class Status:
         names = sorted({one.pipeline for one in seen})
         return {
             "window_seconds": min(window_s, KEPT_S),
-            "since": _rfc3339(since),
+            "since": rfc3339(since),
             "total": _summary(seen),
             "pipelines": {name: _summary([one for one in seen if one.pipeline == name]) for name in names},
             "last_errors": list(reversed(self._errors)),
@@ -94,7 +94,3 @@ def _quantiles(seconds: Iterable[float]) -> dict[str, float | None]:
     ordered = sorted(seconds)
     found = {f"p{round(q * 100)}": nearest_rank(ordered, q) for q in (0.5, 0.95, 0.99)}
     return {name: None if value is None else round(value, 4) for name, value in found.items()}
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,7 +2,7 @@
 
 import logging
 
-from spillway.domain.redemptions import rfc3339
+from spillway.domain.moments import rfc3339
 from spillway.domain.ticket_counts import Counters, noted, within
 from spillway.errors import Conflict, Overflow, StoreUnavailable
 from spillway.ports import Clock

@@ -251,7 +251,7 @@ LIES = st.builds(
 NEEDS = st.sampled_from([QUIET, BUSY, REFUSED, Need(9, NOW - DAY_S, 5.0, 0.05, 4.0, 0.0), Need()])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lies=LIES,
     seed=st.integers(0, 2**16),
@@ -280,7 +280,7 @@ def test_cap_and_bill_hold_whatever_happens_and_nothing_stays(
     assert days.most_a_day <= usd_per_day + 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lies=LIES, seed=st.integers(0, 2**16), needs=st.lists(NEEDS, min_size=1, max_size=6))
 def test_the_books_bill_is_never_below_the_clouds(lies: Lies, seed: int, needs: list[Need]) -> None:
     days = Days(TERMS, lies, seed, 40_000.0)

@@ -41,7 +41,7 @@ def test_it_is_stored_and_read() -> None:
     assert read_history({"version": 2}).rows == read_history({}).rows == read_history({"version": 1, "rows": 3}).rows
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 20 * 86400), max_size=60))
 def test_rows_stay_in_order_whatever_the_clock_does(times: list[float]) -> None:
     history = History()

@@ -143,7 +143,7 @@ class Witness:
 
 
 @given(events(), st.sampled_from(PRICES), st.sampled_from(["text-to-image", "image-to-video"]), st.integers(0, 99))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_happens_each_request_gets_one_answer_in_its_turn(
     ops: list[Op], prices: Prices, pipeline: str, seed: int
 ) -> None:
@@ -156,7 +156,7 @@ def test_whatever_happens_each_request_gets_one_answer_in_its_turn(
 
 
 @given(events(), st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_same_events_lead_to_the_same_state(ops: list[Op], seed: int) -> None:
     first, second = Witness(made(seed), PAID), Witness(made(seed), PAID)
     first.play(ops)
@@ -166,7 +166,7 @@ def test_the_same_events_lead_to_the_same_state(ops: list[Op], seed: int) -> Non
 
 
 @given(events())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_the_callers_own_fault_changes_only_the_count(ops: list[Op]) -> None:
     witness = Witness(made(), PAID)
     witness.play(ops)
@@ -192,7 +192,7 @@ def state(policy: SubnetPolicy) -> dict[str, Any]:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 3.0), st.booleans()), min_size=20, max_size=400), st.sampled_from(PRICES))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_subnet_that_refuses_all_costs_no_more_than_what_was_saved_up(
     gaps: list[tuple[float, bool]], prices: Prices
 ) -> None:
@@ -210,7 +210,7 @@ def test_a_subnet_that_refuses_all_costs_no_more_than_what_was_saved_up(
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1)), min_size=5, max_size=200), st.sampled_from(PRICES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_risks_under_way_are_never_more_than_what_is_saved_up(flow: list[tuple[float, float]], prices: Prices) -> None:
     policy, now = made(prices=prices), 0.0
     risky: dict[int, float] = {}
@@ -229,7 +229,7 @@ def test_risks_under_way_are_never_more_than_what_is_saved_up(flow: list[tuple[f
 
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 1), max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_pressure_only_lengthens_queues(pressure: float, gaps: list[float]) -> None:
     calm, pressed = made(), made()
     pressed.line.pressure = pressure

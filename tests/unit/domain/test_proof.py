@@ -86,7 +86,7 @@ def test_a_steady_network_does_not_flap(success: float, seed: int) -> None:
 tries = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(60, 40_000)), min_size=1, max_size=60)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(tries, st.floats(0.05, 1.0))
 def test_every_change_has_its_evidence_and_lies_within_bounds(seen: list[tuple[int, int, int]], share: float) -> None:
     target, now, counts, samples = Target(share), 0.0, Counts(), [Sample(0.0, Counts())]

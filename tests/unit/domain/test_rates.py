@@ -88,7 +88,7 @@ STEPS = st.lists(
 
 
 @given(LIMITS, st.lists(st.floats(0, SKEW_S), min_size=1, max_size=3), STEPS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_bound_holds_whatever_happens(
     limits: Limits, offsets: list[float], steps: list[tuple[float, int, str, int]]
 ) -> None:

@@ -41,7 +41,7 @@ def settled(slots: int, *, rounds: int = 60) -> SlotBelief:
 
 
 @given(st.lists(EVENTS, max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_belief_stays_a_belief_whatever_is_told(events: list[tuple[object, ...]]) -> None:
     belief = SlotBelief()
     for event in events:

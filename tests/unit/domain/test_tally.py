@@ -57,7 +57,7 @@ instances = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     instances, st.sets(st.sampled_from("abcdef")), st.lists(st.sampled_from(["fold", "write", "delete"]), max_size=8)
 )

@@ -80,7 +80,7 @@ def test_it_costs_little_more_than_the_best_number_to_keep_in_hindsight(
 times = st.lists(st.floats(0, 5000, allow_nan=False), max_size=80)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(times, st.sampled_from([CHEAP, DEAR, ONLINE]), st.integers(0, 79))
 def test_stored_and_read_again_it_wants_the_same(starts: list[float], terms: WarmTerms, place: int) -> None:
     rule, other = WarmRule(terms), WarmRule(terms)
@@ -92,7 +92,7 @@ def test_stored_and_read_again_it_wants_the_same(starts: list[float], terms: War
         assert rule.wanted(at) == other.wanted(at)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(times, st.sampled_from([CHEAP, DEAR, ONLINE]))
 def test_it_never_wants_more_than_there_may_be_nor_breaks_on_clocks_that_go_back(
     starts: list[float], terms: WarmTerms

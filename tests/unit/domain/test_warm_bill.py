@@ -49,7 +49,7 @@ def test_what_is_and_what_is_wanted_must_be_set_aside() -> None:
     assert one.lacking_usd(86400.0, PLACE, 3, 300.0) == pytest.approx(3 * 300 * USD)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(-100, 90_000)), max_size=30))
 def test_every_second_is_counted_once_and_a_clock_that_goes_back_costs_nothing(
     steps: list[tuple[int, float]],

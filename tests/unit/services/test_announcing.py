@@ -111,7 +111,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_everything_is_announced_once_and_in_order(data: st.DataObject) -> None:
     async def played() -> Board:

@@ -349,7 +349,7 @@ BODIES = st.one_of(
 
 
 @given(st.lists(BODIES, min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_a_later_version_may_have_stored_breaks_nothing(bodies: list[dict[str, Any]]) -> None:
     async def played() -> None:
         clock = Clock()

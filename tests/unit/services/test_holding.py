@@ -118,7 +118,7 @@ async def test_progress_that_has_moved_much_is_written_at_once_and_never_back() 
 
 
 @given(st.integers(0, 2**32), st.floats(0.0, 0.4), st.floats(0.0, 0.5), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_whatever_replies_are_lost_each_step_is_in_the_history_once(
     seed: int, lost: float, unheard: float, hooked: bool
 ) -> None:

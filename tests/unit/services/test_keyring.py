@@ -269,7 +269,7 @@ async def test_a_key_that_can_not_be_read_ends_no_other(house: House) -> None:
         max_size=40,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_order_of_events_lets_a_revoked_key_in_for_longer_than_is_promised(steps: list[tuple[float, str]]) -> None:
     """Longer only while the store is away, and for as long as it is left alone after."""
 

@@ -207,7 +207,7 @@ class Crowd:
 
 
 @given(st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 20))))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_live_requests_go_first_and_no_place_is_lost_whatever_comes(steps: list[tuple[str, int]]) -> None:
     async def played() -> None:
         crowd = Crowd()

@@ -497,7 +497,7 @@ STEPS = ("buy", "reserve", "answer", "ask", "settle", "decide", "recover", "rele
 RARE = ("crash", "leave")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     start=st.sampled_from([NOON, (DAY + 1) * DAY_S - 12, (DAY + 1) * DAY_S - 75]),
     offsets=st.lists(st.floats(-SKEW_S, SKEW_S), min_size=1, max_size=4),

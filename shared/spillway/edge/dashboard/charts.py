@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from spillway.domain.chronicle import Cell, Cells, Times, total
+from spillway.domain.chronicle import DAY_S, HOUR_S, Cell, Cells, Times, total
 from spillway.domain.redemption_sums import Sum
 from spillway.domain.redemptions import in_eth
 from spillway.drawing.axes import Axis, upright
@@ -13,7 +13,6 @@ from spillway.drawing.svg import Canvas, Point, between, line
 WIDTH, HEIGHT = 620.0, 210.0
 LEFT, RIGHT, TOP, FLOOR = 46.0, 612.0, 12.0, 178.0
 MARKS = 6
-HOUR_S, DAY_S = 3600, 86400
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from spillway.domain.chronicle import DAY_S
 from spillway.edge.dashboard.sections import page, sections
 from spillway.edge.history import pipeline_asked
 from spillway.edge.pages import STRICT
@@ -19,7 +20,6 @@ from spillway.services.status import Status
 
 LOOK_EVERY_S, REST_S = 2.0, 15.0
 MOST_WATCHERS = 100
-DAY_S = 86400.0
 
 
 class Dashboard:
