@@ -12,13 +12,14 @@ from spillway.domain.rounding import rounded
 MANY = 60
 """Trials from which on the normal distribution is near enough to the binomial one."""
 LEAST_DEVIATION = 1e-9
-STEP, LEAST_CROWD = 1.05, 0.1
+STEP, LEAST_CROWD, MOST_CROWD = 1.05, 0.1, 1000.0
+"""Loads are told apart in steps of 5 %, from others who are there but hardly try to more than any subnet holds."""
 SURELY = 1.0 - 1e-9
 
 
 def in_steps(crowd: float) -> float:
-    """A load as tables are kept for it, in steps of 5 %: of others who are there but hardly try, at least a little."""
-    return rounded(max(LEAST_CROWD, crowd), STEP)
+    """A load as tables are kept for it, whatever others say of themselves."""
+    return rounded(min(MOST_CROWD, max(LEAST_CROWD, crowd)), STEP)
 
 
 @lru_cache(maxsize=2048)

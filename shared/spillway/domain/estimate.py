@@ -20,6 +20,8 @@ free unseen; among other instances, because theirs are known as a mean only."""
 FREE_STEP, LEAST_RATE = 1.1, 0.02
 """How often a slot comes free while the gateway keeps a try is taken in steps, as tables are kept by it."""
 SPURIOUS, UNREACHABLE = 0.01, 0.1
+NONE_LEFT = 0.65
+"""The probability of no slot at which the subnet is taken to be down: one refusal after a silence is not enough."""
 LOAD_OVER = 60.0
 """Over how many jobs' time tries are counted."""
 EARLIER = 0.8
@@ -47,8 +49,8 @@ class Estimate:
 
     @property
     def up(self) -> bool:
-        """Whether a try of a subnet that does nothing else is more likely served than not."""
-        return not self.health.ill and self.slots.p[0] <= 0.5
+        """Whether there is hope that a subnet that does nothing else would serve a try."""
+        return not self.health.ill and self.slots.p[0] <= NONE_LEFT
 
     def risk(self, others: int) -> float:
         """The probability that a try beside so many others is refused."""

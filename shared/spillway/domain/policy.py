@@ -59,7 +59,7 @@ class SubnetPolicy:
 
     @property
     def up(self) -> bool:
-        """Whether a try of a subnet that does nothing else is more likely served than not."""
+        """Whether there is hope that a subnet that does nothing else would serve a try."""
         return self.estimate.up
 
     def hedge_s(self) -> float:
@@ -132,10 +132,13 @@ class SubnetPolicy:
     def ended(self, key: int, how: Ended, now: float) -> Actions:
         """See Controller."""
         self._advance(now)
+        was_up = self.up
         tried, probe = self.tries.end(key), self.probing.over(key)
         full = self.estimate.ended(tried, how, self._at)
         if how is Ended.SERVED:
             self.probing.alive()
+            if not was_up:
+                self.estimate.slots.unsettle()
             curiosity = self.estimate.slots.liveliness * self.line.worth(self._at)
             self.waste.served(0.0 if len(self.estimate.peers) else curiosity)
         elif how in (Ended.REFUSED, Ended.UNREACHABLE):

@@ -15,5 +15,5 @@ def slot_in_s(policy: SubnetPolicy, now: float) -> float:
     job_s, slots = policy.estimate.jobs.mean_s, max(LEAST_SLOTS, policy.limit / (1 + len(policy.estimate.peers)))
     if not policy.up:
         return max(0.0, policy.probing.next_at - now) + job_s
-    load = policy.line.demand.load(now, job_s, slots)
+    load = policy.line.demand.load(now, job_s)
     return job_s * max(load, policy.waiting + 1.0) / slots

@@ -11,8 +11,9 @@ from functools import lru_cache
 from spillway.domain.rounding import rounded
 
 LONGEST = 64
-STEP, LEAST_LOAD, LEAST_PRICE = 1.15, 0.01, 1e-4
-REGULAR = 0.3
+STEP, LEAST_LOAD, LEAST_PRICE = 1.15, 0.3, 1e-4
+"""The load is taken to be at least that part of the slots: with less, all queues gain the same, next to nothing."""
+REGULAR = 0.4
 """Jobs vary far less than the exponential ones of the formula, so a wait is shorter and more certain than it says."""
 
 
@@ -22,8 +23,9 @@ def worthwhile_queue(load: float, slots: float, second_price: float) -> int:
     `load` is the offered load in Erlang, `second_price` what waiting for the time of one job costs, as a part of
     what a job gains on the subnet. Both are rounded to steps of 15 %, so that the answer is mostly remembered.
     """
-    load, second_price = max(load, LEAST_LOAD), max(second_price * REGULAR, LEAST_PRICE)
-    return _best_queue(rounded(load, STEP), max(1, round(slots)), rounded(second_price, STEP))
+    servers = max(1, round(slots))
+    load, second_price = max(load, LEAST_LOAD * servers), max(second_price * REGULAR, LEAST_PRICE)
+    return _best_queue(rounded(load, STEP), servers, rounded(second_price, STEP))
 
 
 @lru_cache(maxsize=4096)
@@ -52,11 +54,10 @@ class Demand:
     """How many requests come a second: of late, and for long. Times count in jobs, as that is what who waits waits for.
 
     What is more than comes for long is taken to pass soon: those who then wait keep the slots busy when it does. So
-    in a burst the queue is as long as if demand were `PASSING` times the slots, and shorter where it is here to stay.
+    the queue is longer in a burst than where as much comes all the time.
     """
 
     LATELY, LONG = 2.0, 50.0
-    PASSING = 1.15
 
     def __init__(self) -> None:
         self._lately = self._long = 0.0
@@ -68,10 +69,10 @@ class Demand:
         self._lately += 1.0 / self.LATELY
         self._long += 1.0 / self.LONG
 
-    def load(self, now: float, job_s: float, slots: float) -> float:
+    def load(self, now: float, job_s: float) -> float:
         """What comes in the time of one job, and is likely to go on."""
         self._fade(now, job_s)
-        return min(self._lately, max(self._long, self.PASSING * slots))
+        return min(self._lately, self._long)
 
     def _fade(self, now: float, job_s: float) -> None:
         jobs = max(0.0, now - self._at) / job_s

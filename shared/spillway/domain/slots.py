@@ -10,9 +10,10 @@ before. How lively it is is learned too: four ways to change are weighed by how 
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
+
+from spillway.domain.drifts import DRIFTS, IN_A_CROWD, UNSETTLED, moved
 
 SMALLEST, LARGEST, MORE = 24, 512, 16
 OFFSET, POWER = 4.0, 1.5
@@ -25,10 +26,10 @@ FORGET, FORGET_S = 0.01, 600.0
 """How much the ways to change are evened out, so that none is ever ruled out: at each observation at most, and the
 seconds in which they are forgotten where observations are dense."""
 SIGN_OF_LIFE = 0.02
-CALM, LIVELY = 0.1, 1.5
+CALM = 0.1
+"""What exploring the calmest network is worth beside the liveliest."""
 TINY = 1e-300
 KNOWN = 1e-3
-SUREST = 30.0
 MOMENT_S = 0.05
 """Time shorter than this is not worth reckoning with."""
 NOTABLE = 0.05
@@ -40,26 +41,6 @@ SILENCE = 12.0
 Probabilities = list[float]
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A way to change: rates a second of a step by one slot, and of a jump."""
-
-    step: float
-    jump: float
-
-    @property
-    def rate(self) -> float:
-        """Of any change."""
-        return self.step + self.jump
-
-
-DRIFTS = (Drift(0.005, 1 / 1800), Drift(0.03, 1 / 200), Drift(0.05, 1 / 40), Drift(0.6, 1 / 20))
-"""Calm, lively, wild, and so restless that what was seen a few seconds ago hardly counts."""
-
-IN_A_CROWD = (0.85, 0.15, 0.0, 0.0)
-"""How likely each of them is taken to be where several instances try."""
-
-
 class SlotBelief:
     """Probabilities of 0, 1, 2 … slots (`p`), at the time of the last `advance`."""
 
@@ -67,22 +48,22 @@ class SlotBelief:
         self._at = self._remembered_at = self._learned_at = -math.inf
         self._seen = _prior(SMALLEST)
         self._targets = _targets(self._seen)
-        self.weights = [1 / len(DRIFTS)] * len(DRIFTS)
+        self.weights = list(UNSETTLED)
         self._each = [_prior(SMALLEST) for _ in DRIFTS]
         self._moved_at = [-math.inf for _ in DRIFTS]
         self.p = _prior(SMALLEST)
 
     @property
     def liveliness(self) -> float:
-        """What exploring is worth beside a network of average liveliness: little where it is calm."""
-        return max(CALM, LIVELY * math.pow(1.0 - self.weights[0], 1.5))
+        """What exploring is worth beside the liveliest network, `CALM` to 1."""
+        return max(CALM, math.pow(1.0 - self.weights[0], 1.5))
 
     def mean(self) -> float:
         """The expected number of slots."""
         return float(sum(map(mul, self.p, itertools.count())))
 
     def median(self) -> int:
-        """The number of slots that is as likely passed as not."""
+        """Of the number of slots."""
         return next((slots for slots, sum_ in enumerate(itertools.accumulate(self.p)) if sum_ >= 0.5), len(self.p) - 1)
 
     def more_than(self, slots: int) -> float:
@@ -90,7 +71,7 @@ class SlotBelief:
         return sum(self.p[slots + 1 :])
 
     def advance(self, now: float) -> None:
-        """Time passes: what was known fades. A clock that stands still or goes back changes nothing."""
+        """What was known fades. A clock that stands still or goes back changes nothing."""
         if now - self._at < MOMENT_S:
             return
         if self._at == -math.inf:
@@ -99,7 +80,7 @@ class SlotBelief:
         due = [place for place, drift in enumerate(DRIFTS) if (now - self._moved_at[place]) * drift.rate >= NOTABLE]
         for place in due:
             seconds, self._moved_at[place] = now - self._moved_at[place], now
-            self._each[place] = _moved(self._each[place], DRIFTS[place], seconds, self._targets)
+            self._each[place] = moved(self._each[place], DRIFTS[place], seconds, self._targets)
         if due:
             self._mix()
 
@@ -153,6 +134,11 @@ class SlotBelief:
         """A try was served: there is hardly no slot at all."""
         if not self._surely(1):
             self._learn([SIGN_OF_LIFE, *([1.0] * (len(self.p) - 1))])
+
+    def unsettle(self) -> None:
+        """The network has changed so much that how lively it is is anybody's guess again."""
+        self.weights = list(UNSETTLED)
+        self._mix()
 
     def lean(self, towards: Sequence[float], part: float) -> None:
         """Take up a part of what others believe: probabilities that add up to one."""
@@ -234,14 +220,6 @@ def _tail(slots: int) -> float:
 def _targets(seen: Probabilities) -> Probabilities:
     """Where a jump goes to."""
     return [(1 - FRESH) * a + FRESH * b for a, b in zip(seen, _prior(len(seen)), strict=True)]
-
-
-def _moved(p: Probabilities, drift: Drift, seconds: float, targets: Probabilities) -> Probabilities:
-    jump = 1.0 - math.exp(-drift.jump * seconds)
-    step = min(0.5, drift.step * seconds) * (1.0 - jump)
-    keep, half = 1.0 - jump - step, 0.5 * step
-    below, above = [p[0], *p[:-1]], [*p[1:], p[-1]]
-    return [keep * a + half * (b + c) + jump * t for a, b, c, t in zip(p, below, above, targets, strict=True)]
 
 
 def _normal(raw: Probabilities) -> Probabilities:

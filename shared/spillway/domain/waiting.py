@@ -9,11 +9,16 @@ from spillway.domain.pace import HostedPace
 from spillway.domain.queueing import Demand, worthwhile_queue
 from spillway.domain.waste import Prices
 
-WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.57, 0.3, 40.0, 1.5
+WAIT, WAIT_COLD, LONGEST_WAIT_S, OVERTIME = 0.75, 0.45, 40.0, 1.5
 """The expected wait, in jobs and as a part of the seconds by which hosted inference is slower; and how much longer
 than expected a request waits on."""
+WARY = 2.5
+"""How much shorter waits are where slots are worth less, as a power: there they also come free later than is thought,
+as what hangs holds them."""
+UNPRICED = 4.0
+"""So many jobs' time is taken to be worth a hosted job where seconds have no price."""
 MANY = 3.0
-"""How many wait where seconds have no price, times the root of the slots: that far their number goes up and down."""
+"""How many wait where money is scarce, times the root of the slots: that far their number goes up and down."""
 FIRST_FREE, FIRST_FREE_SHARED = 0.55, 1.0
 """The part of a job's time, over the slots, until the first of them comes free: half of it, as the running jobs are of
 all ages, and a little more as they differ. Each one after that takes a whole part. Other instances take theirs, too."""
@@ -81,15 +86,18 @@ class WaitingLine:
     def _longest_s(self, now: float) -> float:
         wait_s = WAIT * self._estimate.jobs.mean_s + WAIT_COLD * self._slower_s(now)
         wait_s = min(wait_s, LONGEST_WAIT_S, self._prices.longest_wait_s)
-        return wait_s * self.worth(now) * (1.0 + 3.0 * self.pressure)
+        return wait_s * math.pow(self.worth(now), WARY) * (1.0 + 3.0 * self.pressure)
 
     def _most(self, slots: float, now: float, among: int) -> float:
-        many = MANY * math.sqrt(slots)
-        worthwhile = self._worthwhile(slots, now, among) if self._prices.per_second else many
-        return max(worthwhile, many) * (1.0 + 3.0 * self.pressure) if self.pressure else worthwhile
+        worthwhile = self._worthwhile(slots, now, among)
+        return max(worthwhile, MANY * math.sqrt(slots)) * (1.0 + 3.0 * self.pressure) if self.pressure else worthwhile
 
     def _worthwhile(self, slots: float, now: float, among: int) -> int:
         prices, job_s = self._prices, self._estimate.jobs.mean_s
-        gain_usd = self.worth(now) * (prices.per_job + prices.per_second * self._slower_s(now))
-        load = among * self.demand.load(now, job_s, slots / among)
-        return worthwhile_queue(load, slots, prices.per_second * job_s / max(1e-9, gain_usd))
+        job_usd, second_usd = prices.per_job, prices.per_second
+        if not second_usd:
+            job_usd = job_usd or 1.0
+            second_usd = job_usd / (UNPRICED * job_s)
+        gain_usd = self.worth(now) * (job_usd + second_usd * self._slower_s(now))
+        load = among * self.demand.load(now, job_s)
+        return worthwhile_queue(load, slots, second_usd * job_s / max(1e-9, gain_usd))

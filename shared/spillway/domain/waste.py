@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-SPEND = 0.02
-"""The part of what the subnet saves that may be spent on refused tries."""
-MOST, UNPRICED, LEAST = 0.3, 0.07, 0.01
+ROOT = 0.075
+"""What is learned grows as the root of what is risked: four times the refusals find twice the slots. So the refusals
+that pay grow as the square of what a job saves over what a refusal costs. This is their root where both are equal."""
+MOST, UNPRICED, LEAST = 0.35, 0.06, 0.02
 """Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
 what the subnet can carry."""
-BEARABLE, OFFENCE = 0.25, 12.0
+BEARABLE, OFFENCE = 0.22, 12.0
 """Where several instances try: the risk that is borne for a slot that nobody else wants, and how many times its cost a
 refused try weighs where that would allow more."""
 SAVED_UP = 5.0
@@ -25,7 +26,9 @@ class Prices:
     @property
     def refused_per_success(self) -> float:
         """The refused tries that are worth it for each success."""
-        return max(LEAST, min(MOST, SPEND * self.per_job / self.refusal_usd)) if self.refusal_usd > 0 else UNPRICED
+        if not self.refusal_usd:
+            return UNPRICED
+        return max(LEAST, min(MOST, min(1.0, ROOT * self.per_job / self.refusal_usd) ** 2))
 
     @property
     def refusal_usd(self) -> float:

@@ -24,6 +24,8 @@ class SubnetTry:
     kind: str = ""
     serving: bool = False
     over: bool = False
+    full: bool = False
+    """Turned away for want of a slot, as nobody outside can tell."""
 
     def end(self, how: Ended) -> None:
         """The caller hears; nobody hears twice."""
@@ -104,7 +106,7 @@ class Subnet:
 
     def _refuse(self, tried: SubnetTry) -> None:
         if not tried.serving and not tried.over:
-            tried.over = True
+            tried.over = tried.full = True
             self._queue.remove(tried)
             tried.end(Ended.REFUSED)
 

@@ -157,7 +157,7 @@ class World:
             self._ended(job, Ended.TIMEOUT)
 
     def _ended(self, job: Job, how: Ended) -> None:
-        job.tried = None
+        tried, job.tried = job.tried, None
         beaten = job.answered is not None
         useful = how is Ended.SERVED and not beaten
         if useful:
@@ -166,7 +166,7 @@ class World:
             self._answer(job)
         else:
             self.tally.doomed += 1
-            self.tally.refused += how is Ended.REFUSED
+            self.tally.refused += tried is not None and tried.full
         actions = job.instance.controller.ended(job.key, how, self._agenda.now)
         if job.answered is None and not job.hosted:
             self._fall_back(job)

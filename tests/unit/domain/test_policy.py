@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from spillway.domain.controller import Action, Actions, Ended
 from spillway.domain.policy import PROBES_EVERY_S, SubnetPolicy
 from spillway.domain.risks import SURE
-from spillway.domain.slots import LIVELY
 from spillway.domain.waiting import LONGEST_WAIT_S, OVERTIME
 from spillway.domain.waste import SAVED_UP, Prices
 from spillway.simulation.play import play
@@ -76,7 +75,7 @@ class Witness:
     def _happen(self, word: str, which: int, how: Ended) -> None:
         tokens, up = self.policy.waste.tokens, self.policy.up
         actions = self._call(word, which, how)
-        earned = LIVELY * self._prices.refused_per_success if (word, how) == ("end", Ended.SERVED) else 0.0
+        earned = self._prices.refused_per_success if (word, how) == ("end", Ended.SERVED) else 0.0
         assert self.policy.waste.tokens <= tokens + earned + 1e-9
         self._carry_out(actions, may=up or self.policy.up)
 

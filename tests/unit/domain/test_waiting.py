@@ -36,7 +36,7 @@ def test_half_a_job_is_waited_for_the_only_slot_and_no_more() -> None:
     assert joined(line_of(1)) == 1
 
 
-@pytest.mark.parametrize(("slots", "waiting"), [(0, 0), (9, 5), (40, 19)])
+@pytest.mark.parametrize(("slots", "waiting"), [(0, 0), (9, 7), (40, 14)])
 def test_more_slots_make_a_longer_line(slots: int, waiting: int) -> None:
     assert joined(line_of(slots)) == pytest.approx(waiting, abs=1)
 

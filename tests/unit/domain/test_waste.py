@@ -27,6 +27,11 @@ def test_free_tries_are_wasted_more_than_paid_ones() -> None:
     assert free.refused_per_success > paid.refused_per_success
 
 
+def test_twice_the_price_pays_for_a_quarter_of_the_refusals() -> None:
+    cheap, dear = (Prices(usd, 0.0, 0.05).refused_per_success for usd in (0.008, 0.016))
+    assert cheap / dear == pytest.approx(4.0)
+
+
 def test_without_any_price_a_little_is_wasted() -> None:
     assert Prices().refused_per_success == UNPRICED
     assert Prices().longest_wait_s == float("inf")

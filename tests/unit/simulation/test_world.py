@@ -242,6 +242,12 @@ def test_every_request_has_one_end_and_every_try_one_outcome(kind: str) -> None:
     assert figures.refused_attempts <= figures.doomed_attempts
 
 
+def test_refusals_without_want_of_a_slot_are_doomed_but_not_counted_as_refused() -> None:
+    figures = figures_of(scenario(arrivals=[[0, 1.0]], faults=[fault(0, 60, "refuse")]))
+    assert figures.attempts > 0
+    assert (figures.refused_attempts, figures.doomed_attempts) == (0, figures.attempts)
+
+
 def test_cost_adds_up_from_its_prices() -> None:
     terms = {"slots": [[0, 0]], "fallback": {"seconds": 5.0, "usd_per_job": 0.01}}
     figures = figures_of(scenario(prices={"per_try": 0.1, "per_second": 0.0}, **terms))
