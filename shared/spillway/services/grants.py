@@ -1,21 +1,17 @@
 """The grants of one instance: what it may spend of a day's money, taken out of the day's books and given back."""
 
 import asyncio
-import random
 from collections.abc import Callable
 
 from spillway.domain.budget import Account, Books, Purse, date_of
 from spillway.errors import Conflict, StoreUnavailable
 from spillway.ports.store import Store
+from spillway.services.contention import TRIES, step_aside
 from spillway.services.naming import own_name
 
 FOLDER = "spending"
 OF_KEYS = "key_spending"
 KEPT_DAYS = 8
-TRIES, BACKOFF, LONGEST = 20, 1.0, 8
-"""Of those who change the books at once only one succeeds. So each waits for a part of the time that another change may
-take, up to so many of them: that is soon in a file, and spreads a dozen instances over a second at a distant store.
-"""
 
 
 class Grants:
@@ -85,8 +81,7 @@ class Grants:
             try:
                 await self._store.replace(self._folder, key, changed.body(), found.version if found else None)
             except Conflict:
-                longest_s = BACKOFF * min(2**attempt, LONGEST) * (clock() - began)
-                await asyncio.sleep(random.uniform(0, longest_s))
+                await step_aside(attempt, clock() - began)
             else:
                 self._new_books |= found is None
                 return True

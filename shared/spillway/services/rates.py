@@ -6,7 +6,6 @@ part through: the rate over the instances that it last knew of.
 """
 
 import asyncio
-import random
 from dataclasses import dataclass, field
 
 from spillway.domain.callers import Caller, Limits
@@ -14,13 +13,12 @@ from spillway.domain.rates import Allotment, Bucket, full, part
 from spillway.errors import Conflict, RateLimited, StoreUnavailable
 from spillway.ports import Clock
 from spillway.ports.store import Store
+from spillway.services.contention import TRIES, step_aside
 from spillway.services.ending import ended
 from spillway.services.keys import RATES
 from spillway.services.naming import own_name
 
 WAIT_S = 1.0
-TRIES = 6
-BACKOFF_S = 0.02
 REST_S = 2.0
 
 
@@ -126,7 +124,9 @@ class Rates:
     async def _take(self, key_id: str, one: _Limited) -> None:
         """Take tokens by compare-and-set. Those of a write of which nothing is known are lost."""
         self._name = own_name(self._name)
+        clock = asyncio.get_running_loop().time
         for attempt in range(TRIES):
+            began = clock()
             found = await self._store.read(RATES, key_id)
             now, paid = self._epoch(), one.held.owed
             bucket = (Bucket.read(found.body) if found else full(one.limits, now)).filled(one.limits, now)
@@ -136,7 +136,7 @@ class Rates:
                 if count:
                     await self._store.replace(RATES, key_id, left.body(), found.version if found else None)
             except Conflict:
-                await asyncio.sleep(random.uniform(0, BACKOFF_S * 2**attempt))
+                await step_aside(attempt, clock() - began)
                 continue
             one.held.got(count, paid, left, one.limits, now)
             one.instances = len(left.takers)

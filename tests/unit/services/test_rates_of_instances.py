@@ -11,6 +11,8 @@ from spillway.domain.callers import Caller, Limits
 from spillway.errors import RateLimited, StoreUnavailable
 from spillway.ports.store import Document
 from spillway.services.rates import REST_S, WAIT_S, Rates
+from support.slow_store import SlowStore
+from support.waiting import eventually
 
 
 class Time:
@@ -161,3 +163,16 @@ async def test_a_silent_store_is_waited_for_once(store: Remote, time: Time) -> N
         time.now += 0.1
     assert asyncio.get_running_loop().time() - began < 2 * WAIT_S
     await rates.close()
+
+
+async def test_instances_that_come_to_a_distant_bucket_at_once_are_all_counted_there(time: Time) -> None:
+    distant, who = SlowStore(0.02), caller(0.001, 100)
+    town = [Rates(distant, epoch=time) for _ in range(20)]
+    await asyncio.gather(*(one.admit(who) for one in town))
+
+    async def all_have_paid() -> bool:
+        bucket = await distant.read("rates", "key")
+        return bucket is not None and len(bucket.body["takers"]) == 20 and bucket.body["level"] == 80.0
+
+    await eventually(all_have_paid)
+    await asyncio.gather(*(one.close() for one in town))

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from spillway.adapters.memory_store import MemoryStore
 from spillway.domain.budget import DAY_S, SKEW_S, Books, date_of
 from spillway.errors import StoreUnavailable
-from spillway.services import grants
+from spillway.services import contention
 from spillway.services.grants import FOLDER
 from spillway.services.spending import REFRESH_S, Reservation, Spending
+from support.slow_store import SlowStore
 from support.unsure_store import FATES, Fate, UnsureStore
 
 DAY = 20_000
@@ -45,26 +46,6 @@ class DeadStore(MemoryStore):
         if self.dead or key == self.dead_key:
             raise StoreUnavailable("gone")
         return await super().read(folder, key)
-
-
-class SlowStore(MemoryStore):
-    """One that needs a while for each call, half of it on the way there."""
-
-    def __init__(self, call_s: float) -> None:
-        super().__init__()
-        self._way_s = call_s / 2
-
-    async def read(self, folder: str, key: str) -> Any:
-        await asyncio.sleep(self._way_s)
-        found = await super().read(folder, key)
-        await asyncio.sleep(self._way_s)
-        return found
-
-    async def replace(self, *args: Any) -> Any:
-        await asyncio.sleep(self._way_s)
-        kept = await super().replace(*args)
-        await asyncio.sleep(self._way_s)
-        return kept
 
 
 @asynccontextmanager
@@ -517,8 +498,8 @@ def test_no_interleaving_passes_the_cap(start: float, offsets: list[float], step
             await town.end()
         event(f"spent {max(town.spent.values(), default=0) // 200_000 * 20} % or more")
 
-    backoff, grants.BACKOFF = grants.BACKOFF, 0.0
+    backoff, contention.BACKOFF = contention.BACKOFF, 0.0
     try:
         asyncio.run(play())
     finally:
-        grants.BACKOFF = backoff
+        contention.BACKOFF = backoff
