@@ -39,11 +39,13 @@ UNSPLIT = {"x-spillway-prefer": "subnet-only"}
 
 
 @asynccontextmanager
-async def known(tmp_path: Path, *, slots: int = 12, first_s: float = 0.05, rounds: int = 6) -> AsyncIterator[House]:
+async def known(
+    tmp_path: Path, *, slots: int = 12, first_s: float = 0.05, rounds: int = 6, **settings: Any
+) -> AsyncIterator[House]:
     """A house that has found out how many jobs its subnet can hold; a picture takes `ONE_S` from now on."""
     subnet = SubnetGateway(slots=slots, service={"text-to-image": Service(first_s)}, refusal_s=0.1)
     replicate = ReplicateApi("r8_test", service_s=0.05)
-    async with house(tmp_path, subnet=subnet, replicate=replicate, routes=ROUTES, **PATIENT) as there:
+    async with house(tmp_path, subnet=subnet, replicate=replicate, routes=ROUTES, **PATIENT, **settings) as there:
         for _ in range(rounds):
             await asyncio.gather(*(pictures(there, num_images_per_prompt=1) for _ in range(8)))
         subnet.service["text-to-image"] = Service(ONE_S)
@@ -134,6 +136,12 @@ async def test_refused_part_comes_from_hosted_inference_alone(tmp_path: Path) ->
         assert [prediction.input["num_outputs"] for prediction in there.replicate.predictions.values()] == [1]
         total = (await there.stats())["total"]
         assert (total["fallback"], total["fallback_usd"]) == (0, 0.003)
+
+
+async def test_one_job_where_the_days_money_would_not_hold_all_parts(tmp_path: Path) -> None:
+    async with known(tmp_path, fallback_usd_per_day=4 * 0.003 - 0.001) as there:
+        assert seeds(await pictures(there)) == SEEDS
+        assert [job["num_images_per_prompt"] for job in jobs(there)] == [4]
 
 
 async def test_error_of_the_callers_own_stops_all_parts(tmp_path: Path) -> None:

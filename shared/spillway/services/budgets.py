@@ -30,10 +30,15 @@ def set_aside(money: Money, usd: float, now: float, priority: int = 0) -> Reserv
     """The price of a job, reserved. Raises MoneySpent where the day's money does not hold it."""
     reservation = money.reserve(usd, now, priority)
     if reservation is None:
+        how = "can't be reached just now" if could_hold(money, usd, now, priority) else "is spent"
         left_s = money.seconds_left(now, usd, priority)
-        how = "is spent" if left_s > REFRESH_S else "can't be reached just now"
         raise MoneySpent(f"the day's money{money.whose} for hosted inference {how}", retry_after_s=left_s)
     return reservation
+
+
+def could_hold(money: Money, usd: float, now: float, priority: int = 0) -> bool:
+    """Whether there is so much left of the day's money, at hand or not."""
+    return money.seconds_left(now, usd, priority) <= REFRESH_S
 
 
 class Budgets:

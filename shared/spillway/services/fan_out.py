@@ -16,6 +16,7 @@ from spillway.domain.outcomes import kind_of
 from spillway.domain.requests import InferenceRequest, JsonPayload, Terms
 from spillway.ports import Result, Served
 from spillway.services.backends import Backends
+from spillway.services.budgets import could_hold
 from spillway.services.generation import Generation
 from spillway.services.keeping import Keeper
 
@@ -94,7 +95,6 @@ class _Deaf:
 
 def may_split(request: InferenceRequest, terms: Terms, backends: Backends) -> bool:
     """Whether a request is for several pictures on the subnet, with hosted inference behind a part that is refused."""
-    route = backends.routes.find(request.pipeline.name, request.model)
     return (
         request.pictures > 1
         and request.pipeline.gives == "pictures"
@@ -102,7 +102,18 @@ def may_split(request: InferenceRequest, terms: Terms, backends: Backends) -> bo
         and request.params.get("seed", 0) + request.pictures <= LARGEST_SEED
         and terms.prefer in ("auto", "subnet")
         and backends.subnet is not None
-        and any(fallback.provider in backends.hosted for fallback in route.fallbacks)
+        and _hosted_could(request, terms, backends)
+    )
+
+
+def _hosted_could(request: InferenceRequest, terms: Terms, backends: Backends) -> bool:
+    """Whether there is hosted inference that the day's money holds all parts of: some would be paid for in vain."""
+    route = backends.routes.find(request.pipeline.name, request.model)
+    money, now = backends.budget.of(terms.caller), backends.epoch()
+    return any(
+        fallback.provider in backends.hosted
+        and could_hold(money, fallback.price_usd(request.pictures), now, terms.priority)
+        for fallback in route.fallbacks
     )
 
 
