@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from simulator import OpenAiApi, Service, SubnetGateway
+from simulator import Fault, OpenAiApi, Service, SubnetGateway
 from simulator.server import background
 from spillway.adapters.sqlite_redemptions import SqliteRedemptions
 from spillway.adapters.sqlite_store import SqliteStore
@@ -27,6 +27,7 @@ from support.front_door import command, hosted_routes
 from support.redemptions import block_hash, finding, made
 from support.tickets import SENDER
 
+MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 EVIL = "<img src=x onerror=document.title='robbed'>"
 # Says so when the server has sent figures that the part under the cursor does not show yet.
 TELL_OF_NEWS = """() => {
@@ -113,7 +114,10 @@ def test_redeemed_tickets_are_summed_and_shown(browser: Browser, url: str) -> No
         days = part.locator("figure", has_text="ETH a day")
         assert "0.1" in days.locator("text").all_text_contents(), "the days of the week are there, whatever the view"
         deposit = part.locator("section", has_text="deposits").locator("tbody tr")
-        assert deposit.locator("td").all_inner_texts()[:4] == ["0.5", "0.1", "0.07", "50.0 days"]
+        *figures, looked_at = deposit.locator("td").all_inner_texts()
+        assert figures == ["0.5", "0.1", "0.07", "50.0 days"]
+        assert re.fullmatch(MOMENT, looked_at)
+        assert all(re.fullmatch(MOMENT, row.locator("td").first.inner_text()) for row in rows.all())
 
 
 def test_news_arrive_without_a_reload(browser: Browser, url: str) -> None:
@@ -164,6 +168,16 @@ def test_what_others_have_written_stays_words(browser: Browser, url: str, subnet
     refused = httpx.get(f"{url}/", params={"range": EVIL})
     assert refused.status_code == 400
     assert "text/html" not in refused.headers["content-type"]
+
+
+def test_errors_of_backends_are_told_with_their_time(browser: Browser, url: str, subnet: SubnetGateway) -> None:
+    subnet.faults.add(Fault("status", status=500, times=1))
+    ask(url, "subnet")
+    with tab(browser, url) as page:
+        page.goto("/?range=1h")
+        at, *told = page.locator("#errors tbody tr").first.locator("td").all_inner_texts()
+        assert re.fullmatch(MOMENT, at)
+        assert told == ["text-to-image", "subnet", "failed", "the gateway failed (500)"]
 
 
 def test_a_stream_that_fails_is_taken_up_again(browser: Browser, url: str) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from spillway.domain.chronicle import Cell, Times
+from spillway.domain.moments import epoch_seconds
 from spillway.domain.proof import wilson
 from spillway.domain.redemptions import in_eth
 
@@ -82,6 +83,11 @@ def ago(passed_s: float) -> str:
 def clock(at: float) -> str:
     """UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(text: str) -> str:
+    """A moment that was written after RFC 3339, as `clock` shows it."""
+    return clock(epoch_seconds(text))
 
 
 def day(at: float) -> str:
