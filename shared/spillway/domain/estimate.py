@@ -6,7 +6,7 @@ from operator import mul
 
 from spillway.domain.admission import NEGLIGIBLE, admission
 from spillway.domain.controller import Ended
-from spillway.domain.crowd import crowded, in_steps
+from spillway.domain.crowd import Elsewhere, crowded
 from spillway.domain.health import Health
 from spillway.domain.open_tries import OpenTries, OpenTry
 from spillway.domain.pace import JobPace, RefusalPace, first_guess
@@ -60,15 +60,15 @@ class Estimate:
         return full if not others or full <= NEGLIGIBLE else 1.0 - admission(self.slots.p, self._ends(others))
 
     @property
-    def crowd(self) -> float:
-        """How many tries other instances begin while a job lasts; 0 where there are none."""
-        return in_steps(self.peers.load) if len(self.peers) else 0.0
+    def crowd(self) -> Elsewhere | None:
+        """What other instances do; None where there are none."""
+        return self.peers.elsewhere(self._now, self.jobs.alone_s) if len(self.peers) else None
 
     def displaced(self, others: int, risk: float) -> float:
         """How many other tries are refused, here or elsewhere, for one more that holds a slot; `risk` is its own."""
         return (self.load + self.peers.load) * (self.risk(others + 1) - risk)
 
-    def _chances(self, others: int, crowd: float) -> Sequence[float]:
+    def _chances(self, others: int, crowd: Elsewhere) -> Sequence[float]:
         """The chance of a try among other instances', with 0, 1, 2 … slots."""
         rate = self.refusals.window_s / self.jobs.alone_s
         free_rate = rounded(rate, FREE_STEP) if rate > LEAST_RATE else 0.0
@@ -144,15 +144,15 @@ class Estimate:
         if tried.crowd:
             # Of a slot that was certain there is nothing to learn.
             if tried.risk > KNOWN or not tried.risk:
-                self._in_a_crowd(tried, lambda chance: max(UNLIKELY, chance))
+                self._in_a_crowd(tried.others, tried.crowd, lambda chance: max(UNLIKELY, chance))
             return
         slip = max(SLIP, min(0.5, 1.0 - self.health.rate))
         self.slots.admitted(tried.others, self._tries.freed - tried.freed_before, slip)
 
-    def _in_a_crowd(self, tried: OpenTry, likelihood: Callable[[float], float]) -> float:
+    def _in_a_crowd(self, others: int, crowd: Elsewhere, likelihood: Callable[[float], float]) -> float:
         """What became of a try among other instances', of which `likelihood` gives the probability by its chance."""
-        self.slots.make_room(tried.others + round(tried.crowd) + 1)
-        chances = list(self._chances(tried.others, tried.crowd))
+        self.slots.make_room(others + round(crowd.mean) + 1)
+        chances = list(self._chances(others, crowd))
         return self.slots.in_a_crowd(chances, [likelihood(chance) for chance in chances])
 
     def _work(self, *, served: bool) -> None:
@@ -170,7 +170,8 @@ class Estimate:
         if not tried.admitted:
             self._admitted(tried)
         self.slots.alive()
-        self.jobs.served(now - tried.began, alone=tried.others + tried.crowd < self.slots.mean() - 1.5)
+        beside = tried.others + (tried.crowd.mean if tried.crowd else 0.0)
+        self.jobs.served(now - tried.began, alone=beside < self.slots.mean() - 1.5)
         if not tried.beaten:
             self.health.good()
 
@@ -178,7 +179,7 @@ class Estimate:
         quick = self.refusals.refused(now - tried.began)
         if tried.crowd:
             other_cause = self.refusals.odd if quick else SPURIOUS
-            risk = self._in_a_crowd(tried, lambda chance: 1.0 - (1.0 - other_cause) * chance)
+            risk = self._in_a_crowd(tried.others, tried.crowd, lambda chance: 1.0 - (1.0 - other_cause) * chance)
             return risk / (risk + other_cause * (1.0 - risk))
         if not quick:
             return self.slots.refused(self._tries.older(tried), SPURIOUS)

@@ -5,12 +5,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from spillway.domain.crowd import Elsewhere
+
 
 @dataclass(slots=True)
 class OpenTry:
     """A try whose connection is open: how many were open beside it when it began, and the risk that was taken.
 
-    `crowd` is how many tries other instances began while a job lasts; 0 where there were none.
+    `crowd` is what other instances did; None where there were none.
     """
 
     began: float
@@ -19,7 +21,7 @@ class OpenTry:
     freed_before: int = 0
     admitted: bool = False
     beaten: bool = False
-    crowd: float = 0.0
+    crowd: Elsewhere | None = None
 
 
 class OpenTries:
@@ -48,7 +50,7 @@ class OpenTries:
         """How many slots are held or sought."""
         return len(self._by_key) + len(self._ghosts)
 
-    def begin(self, key: int, now: float, risk: float, crowd: float = 0.0) -> None:
+    def begin(self, key: int, now: float, risk: float, crowd: Elsewhere | None = None) -> None:
         """A try starts."""
         self._by_key[key] = OpenTry(now, self.places, risk, self.freed, crowd=crowd)
         self._unproven.append(key)

@@ -5,7 +5,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 from typing import Any
+
+from spillway.domain.crowd import Elsewhere, elsewhere
 
 VERSION = 1
 FRESH_S = 30.0
@@ -17,7 +20,7 @@ MOST_SLOTS = 4096
 class Report:
     """What one instance knew: when, the probability of each number of slots, its jobs' mean and 95 % quantile, how
     long the gateway keeps a try, its load: how many tries it begins while a job lasts, and whether it has left and
-    begins none any more. The newest is the greatest.
+    begins none any more; `open` are its tries, -1 where it does not say. The newest is the greatest.
     """
 
     at: float
@@ -26,6 +29,7 @@ class Report:
     refusal_s: float
     load: float = 0.0
     left: bool = False
+    open: int = -1
 
 
 def read_report(raw: Any) -> Report | None:
@@ -42,6 +46,7 @@ def read_report(raw: Any) -> Report | None:
             # Earlier revisions don't tell these.
             load=float(raw["load"]) if "load" in raw else 0.0,
             left="left" in raw and raw["left"] is True,
+            open=int(raw["open"]) if "open" in raw else -1,
         )
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
@@ -64,6 +69,7 @@ class Peers:
         self._until = -math.inf
         self.load = 0.0
         """How many tries they begin together while a job lasts."""
+        self.seen, self._seen_at = 0, -math.inf
 
     def __len__(self) -> int:
         return len(self._present)
@@ -81,7 +87,14 @@ class Peers:
         self._until = min((report.at for report in self._reports.values()), default=math.inf) + FRESH_S
         self._present = [report for _, report in sorted(self._reports.items()) if not report.left]
         self.load = math.fsum(report.load for report in self._present)
+        told = all(report.open >= 0 for report in self._present) and self._present
+        self.seen = sum(report.open for report in self._present) if told else 0
+        self._seen_at = fmean(report.at for report in self._present) if told else -math.inf
         self._mean = _mean([report.slots for report in self._present])
+
+    def elsewhere(self, now: float, job_s: float) -> Elsewhere:
+        """What they do now."""
+        return elsewhere(self.load, self.seen, math.exp(min(0.0, self._seen_at - now) / job_s))
 
     def belief(self, now: float) -> Sequence[float]:
         """What the live ones believe about slots, on average; empty where there is nobody."""

@@ -33,7 +33,7 @@ class SubnetPolicy:
     def __init__(self, pipeline: str, prices: Prices, chance: Random, *, patience_s: float) -> None:
         self.tries = OpenTries()
         self.estimate = Estimate(pipeline, self.tries)
-        self.line = WaitingLine(prices, self.estimate)
+        self.line = WaitingLine(prices, self.estimate, chance)
         self.waste, self.probing = WasteBudget(prices), Probing(chance)
         self._risks = Risks(self.estimate, self.waste, self.tries)
         self._patience_s = patience_s
@@ -197,7 +197,10 @@ class SubnetPolicy:
                 return "room", risk
             if self.up and risk <= self._risks.bearable(others):
                 return "explore", risk
-        return ("probe", 0.0) if (ill or self.tries.silent()) and self.probing.due(self._at) else None
+        if (ill or self.tries.silent()) and self.probing.due(self._at):
+            # Where others try as well and are served, it is no look whether anything is still there.
+            return ("explore", risk) if self.up and len(self.estimate.peers) else ("probe", 0.0)
+        return None
 
     def _begin(self, key: int, reason: Reason, risk: float) -> Action:
         self.estimate.begun()
@@ -230,6 +233,7 @@ class SubnetPolicy:
             "job_s": [round(jobs.mean_s, 3), round(jobs.p95_s, 3)],
             "refusal_s": round(self.estimate.refusals.window_s, 3),
             "load": round(self.estimate.load, 3),
+            "open": self.open,
             "up": self.up,
         }
 

@@ -31,4 +31,6 @@ class Risks:
         return self._hope(others) * (SURE + DARING * max(0.0, self._waste.tokens - self._tries.risks()))
 
     def _hope(self, others: int) -> float:
-        return min(1.0, self._estimate.slots.more_than(others + round(self._estimate.crowd)) / HOPE)
+        crowd = self._estimate.crowd
+        beside = others + (round(crowd.mean) if crowd else 0)
+        return min(1.0, self._estimate.slots.more_than(beside) / HOPE)

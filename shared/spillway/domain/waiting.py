@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from dataclasses import dataclass
+from random import Random
 
 from spillway.domain.estimate import Estimate
 from spillway.domain.pace import HostedPace
@@ -19,7 +20,7 @@ UNPRICED = 4.0
 """So many jobs' time is taken to be worth a hosted job where seconds have no price."""
 MANY = 3.0
 """How many wait where money is scarce, times the root of the slots: that far their number goes up and down."""
-FIRST_FREE, FIRST_FREE_SHARED = 0.55, 1.0
+FIRST_FREE, FIRST_FREE_SHARED = 0.55, 0.7
 """The part of a job's time, over the slots, until the first of them comes free: half of it, as the running jobs are of
 all ages, and a little more as they differ. Each one after that takes a whole part. Other instances take theirs, too."""
 
@@ -35,8 +36,8 @@ class Waiting:
 class WaitingLine:
     """First come, first served."""
 
-    def __init__(self, prices: Prices, estimate: Estimate) -> None:
-        self._prices, self._estimate = prices, estimate
+    def __init__(self, prices: Prices, estimate: Estimate, chance: Random) -> None:
+        self._prices, self._estimate, self._chance = prices, estimate, chance
         self._queue: deque[Waiting] = deque()
         self.demand, self.hosted_jobs = Demand(), HostedPace()
         self.pressure = 0.0
@@ -70,8 +71,9 @@ class WaitingLine:
         slots = max(0.5, min(self._estimate.slots.mean(), self._estimate.slots.median() + 0.5) / among)
         first = FIRST_FREE if among == 1 else FIRST_FREE_SHARED
         in_time = (len(self) + first) * self._estimate.jobs.mean_s / slots <= self._longest_s(now)
-        # All instances' lines are one queue for all slots: each has its part of what that may be.
-        return in_time and len(self) < self._most(slots * among, now, among) / among
+        # All instances' lines are one queue for all slots: each has its part of what that may be, on average.
+        part = self._chance.random() if among > 1 else 0.0
+        return in_time and len(self) + part < self._most(slots * among, now, among) / among
 
     def worth(self, now: float) -> float:
         """What a slot is worth beside one whose job is sure to end well, 0 to 1: a failure costs a try and a wait."""

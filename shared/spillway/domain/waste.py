@@ -8,7 +8,7 @@ that pay grow as the square of what a job saves over what a refusal costs. This 
 MOST, UNPRICED, LEAST = 0.35, 0.06, 0.02
 """Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
 what the subnet can carry."""
-BEARABLE, OFFENCE = 0.22, 12.0
+BEARABLE, OFFENCE = 0.22, 20.0
 """Where several instances try: the risk that is borne for a slot that nobody else wants, and how many times its cost a
 refused try weighs where that would allow more."""
 SAVED_UP = 5.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spillway.domain.crowd import MANY, STEP, at_least, crowded, in_steps, uncrowded
+from spillway.domain.crowd import MANY, STEP, Elsewhere, at_least, crowded, elsewhere, uncrowded
 
 RATES = st.floats(0, 5)
 
@@ -47,19 +47,29 @@ def test_counts_are_those_of_trials_that_are_made(trials: int, part: float) -> N
 
 
 CROWDS = st.floats(0.1, 60)
+KNOWN = st.tuples(st.integers(0, 40), st.floats(0, 0.95))
 
 
-@given(st.integers(0, 60), CROWDS, RATES, st.integers(1, 80))
-@example(30, 200.0, 133.0, 150)
-def test_others_tries_leave_no_more_than_there_was(others: int, crowd: float, rate: float, size: int) -> None:
-    alone, beside = uncrowded(others, rate, size), crowded(others, crowd, rate, size)
+def unseen(load: float) -> Elsewhere:
+    """Others of whom only the load is known."""
+    return Elsewhere(load, 0, 0.0)
+
+
+@given(st.integers(0, 60), CROWDS, KNOWN, RATES, st.integers(1, 80))
+@example(30, 200.0, (0, 0.0), 133.0, 150)
+@example(5, 1000.0, (1000, 0.95), 0.5, 520)
+@example(0, 0.1, (1000, 0.95), 0.0, 20)
+def test_others_tries_leave_no_more_than_there_was(
+    others: int, load: float, known: tuple[int, float], rate: float, size: int
+) -> None:
+    alone, beside = uncrowded(others, rate, size), crowded(others, Elsewhere(load, *known), rate, size)
     assert len(beside) == size
     assert all(0.0 <= less <= more + 1e-9 for less, more in zip(beside, alone, strict=True))
 
 
 @given(st.integers(0, 30), CROWDS, st.floats(1.0, 2.0), RATES)
-def test_the_more_others_try_the_less_likely_is_a_slot(others: int, crowd: float, more: float, rate: float) -> None:
-    few, many = crowded(others, crowd, rate, 40), crowded(others, crowd * more, rate, 40)
+def test_the_more_others_try_the_less_likely_is_a_slot(others: int, load: float, more: float, rate: float) -> None:
+    few, many = crowded(others, unseen(load), rate, 40), crowded(others, unseen(load * more), rate, 40)
     assert all(less <= chance + 1e-6 for less, chance in zip(many, few, strict=True))
 
 
@@ -67,13 +77,13 @@ def test_the_more_others_try_the_less_likely_is_a_slot(others: int, crowd: float
     ("slots", "load", "blocked"), [(1, 1.0, 0.5), (2, 1.0, 0.2), (5, 3.0, 0.1101), (10, 8.0, 0.1217)]
 )
 def test_a_gateway_that_waits_for_nothing_blocks_as_erlang_says(slots: int, load: float, blocked: float) -> None:
-    assert 1.0 - crowded(0, load, 0.0, slots + 1)[slots] == pytest.approx(blocked, abs=1e-4)
+    assert 1.0 - crowded(0, unseen(load), 0.0, slots + 1)[slots] == pytest.approx(blocked, abs=1e-4)
 
 
 @given(st.integers(0, 20), st.floats(0.1, 20), st.floats(0, 60), st.integers(0, 40))
 @example(20, 20.0, 4.0, 12)
-def test_what_is_sure_is_no_different_when_it_is_reckoned(others: int, crowd: float, rate: float, slots: int) -> None:
-    assert crowded(others, crowd, rate, 41)[slots] == pytest.approx(in_full(others, crowd, rate, slots), abs=1e-8)
+def test_what_is_sure_is_no_different_when_it_is_reckoned(others: int, load: float, rate: float, slots: int) -> None:
+    assert crowded(others, unseen(load), rate, 41)[slots] == pytest.approx(in_full(others, load, rate, slots), abs=1e-8)
 
 
 def in_full(others: int, crowd: float, rate: float, slots: int) -> float:
@@ -88,6 +98,35 @@ def in_full(others: int, crowd: float, rate: float, slots: int) -> float:
     return math.fsum(map(mul, weights, chances)) / math.fsum(weights[:-1])
 
 
-@given(st.floats(0, 1000))
-def test_loads_are_told_apart_in_steps(crowd: float) -> None:
-    assert in_steps(crowd) == pytest.approx(max(0.1, crowd), rel=STEP - 1.0)
+@pytest.mark.parametrize("left", [0.5, 0.8, 0.95])
+def test_what_is_known_of_the_others_makes_risks_clearer(left: float) -> None:
+    """Eight of nine slots are held: sure and hopeless are told apart by one more of one's own."""
+    known, unknown = Elsewhere(8.0, 8, left), unseen(8.0)
+    sharper = [crowded(others, known, 0.0, 16) for others in (0, 1)]
+    duller = [crowded(others, unknown, 0.0, 16) for others in (0, 1)]
+    assert sharper[0][9] - sharper[1][9] > duller[0][9] - duller[1][9]
+    assert sharper[0][12] > duller[0][12]
+
+
+@pytest.mark.parametrize("seen", [0, 3, 9, 20])
+@pytest.mark.parametrize("left", [0.3, 0.6, 0.9])
+def test_those_who_were_seen_end_by_chance_and_others_begin(seen: int, left: float) -> None:
+    """With more slots than anybody seeks: the chance of so many free ones is that of a simulated crowd."""
+    chance, load, made = Random(seen), 6.0, []
+    for _ in range(4000):
+        arrived, at = 0, chance.expovariate((1.0 - left) * load)
+        while at < 1.0:
+            arrived, at = arrived + 1, at + chance.expovariate((1.0 - left) * load)
+        made.append(sum(chance.random() < left for _ in range(seen)) + arrived)
+    crowd = Elsewhere(load, seen, left)
+    assert sum(made) / len(made) == pytest.approx(crowd.mean, abs=0.2)
+    beyond = round(crowd.mean) + 3
+    free = sum(count <= beyond for count in made) / len(made)
+    assert crowded(0, crowd, 0.0, beyond + 2)[beyond + 1] == pytest.approx(free, abs=0.08)
+
+
+@given(st.floats(0, 1e9), st.integers(0, 10**9), st.floats(0, 1))
+def test_what_others_do_is_told_apart_in_steps(load: float, seen: int, left: float) -> None:
+    crowd = elsewhere(load, seen, left)
+    assert crowd.load == pytest.approx(min(1000.0, max(0.1, load)), rel=STEP - 1.0)
+    assert (crowd.seen, crowd.left) == (min(1000, seen), pytest.approx(left, abs=0.0501))

@@ -32,7 +32,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s", "load", "left"])
+FIELDS = st.sampled_from(["version", "at", "slots", "job_s", "refusal_s", "load", "left", "open"])
 
 
 def heard(messages: list[tuple[str, dict[str, Any]]]) -> Peers:
@@ -97,6 +97,16 @@ def test_load_of_the_dead_and_of_those_who_never_told_one_is_none() -> None:
     assert peers.load == 5.0
     peers.belief(NOW + 15)
     assert (peers.load, len(peers)) == (3.0, 2)
+
+
+def test_what_is_open_elsewhere_fades_and_counts_only_where_all_say_it() -> None:
+    both = heard([("a", said(NOW - 1, load=2.0, open=3)), ("b", said(NOW - 3, load=1.0, open=4))])
+    assert both.elsewhere(NOW, 4.0).seen == 7
+    assert both.elsewhere(NOW, 4.0).left == pytest.approx(math.exp(-2 / 4), abs=0.05)
+    assert both.elsewhere(NOW, 40.0).left == pytest.approx(0.95, abs=0.05)
+    assert both.elsewhere(NOW + 20, 4.0).left == 0.0
+    one = heard([("a", said(NOW - 1, load=2.0, open=3)), ("earlier revision", said(NOW - 3, load=1.0))])
+    assert one.elsewhere(NOW, 4.0).left == 0.0
 
 
 def test_who_has_left_is_not_reckoned_with_whatever_is_heard_of_him_later() -> None:

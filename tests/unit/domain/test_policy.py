@@ -276,6 +276,26 @@ def test_an_ill_subnet_is_looked_at_by_one_of_those_that_wait() -> None:
     assert Counter(action.reason for action in actions) == {"probe": 1, "down": 1}
 
 
+@pytest.mark.parametrize(("others", "reason"), [(0, "probe"), (1, "explore")])
+def test_who_has_no_try_open_looks_at_a_full_subnet_as_at_one_that_is_gone_only_where_nobody_else_tries(
+    others: int, reason: str
+) -> None:
+    policy = made()
+    policy.waste.tokens = 0.0
+    report = {
+        "version": 1,
+        "at": 0.0,
+        "slots": [0.4, 0.6],
+        "job_s": [4.0, 6.5],
+        "refusal_s": 2.0,
+        "load": 9.0,
+        "open": 9,
+    }
+    policy.merge({str(other): report for other in range(others)}, 0.0)
+    policy.estimate.slots.lean([0.4, 0.6], 1.0)
+    assert [action.reason for action in policy.arrive(1, 0.0)] == [reason]
+
+
 def test_an_instance_that_starts_from_a_report_decides_nearly_alike() -> None:
     old = fed(made(), slots=6, seconds=400)
     new = made()

@@ -1,5 +1,7 @@
 """Who waits for a slot, and whether it is worth it."""
 
+from random import Random
+
 import pytest
 
 from spillway.domain.estimate import Estimate
@@ -12,7 +14,7 @@ def line_of(slots: int, prices: Prices | None = None) -> WaitingLine:
     """A line before a subnet that is sure to have so many slots, for jobs of four seconds."""
     estimate = Estimate("text-to-image", OpenTries())
     estimate.slots.lean([*([0.0] * slots), 1.0], 1.0)
-    return WaitingLine(prices or Prices(), estimate)
+    return WaitingLine(prices or Prices(), estimate, Random(1))
 
 
 def joined(line: WaitingLine, now: float = 0.0) -> int:

@@ -65,7 +65,7 @@ def test_dearer_tries_bear_less_risk_and_dearer_jobs_more(prices: Prices, displa
 
 def test_a_video_is_worth_much_more_risk_than_a_picture() -> None:
     picture, video = (WasteBudget(Prices(0.0005, 0.0002, usd)).bearable(0.5) for usd in (0.003, 0.05))
-    assert picture < 0.2 < 0.6 < video
+    assert picture < 0.2 < 0.4 < video
 
 
 @given(st.lists(st.one_of(st.just("served"), st.just("refused"), st.floats(0, 100)), max_size=300))
