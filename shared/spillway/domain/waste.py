@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-ROOT = 0.075
+ROOT = 0.073
 """What is learned grows as the root of what is risked: four times the refusals find twice the slots. So the refusals
 that pay grow as the square of what a job saves over what a refusal costs. This is their root where both are equal."""
-MOST, UNPRICED, LEAST = 0.35, 0.06, 0.02
+MOST, UNPRICED, LEAST = 0.35, 0.06, 0.03
 """Refused tries a success: at most, where nothing has a price, and at least; without any, nothing is learned about
 what the subnet can carry."""
 BEARABLE, OFFENCE = 0.22, 20.0
