@@ -1,6 +1,6 @@
 """Every routing policy on every scenario, in two processes; writes the tables of docs/policy.md.
 
-    .venv/bin/python benchmarks/policies/compare.py [--seeds 2] [--processes 2]
+    .venv/bin/python benchmarks/policies/compare.py [--seeds 4] [--processes 2]
 
 No policy but Spillway's looks at what a try costs, so the others are played once and billed at each price. Without
 any prices cost says little, so only the two that matter are played beside ours.
@@ -111,7 +111,7 @@ def write(text: str) -> None:
 def main() -> None:
     """Play, and write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--print-only", action="store_true", help="leave docs/policy.md alone")
     asked = parser.parse_args()
