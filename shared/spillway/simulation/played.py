@@ -1,7 +1,23 @@
 """What came of a scenario: the figures of `spillway simulate --json`, and samples for a plot."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted while a pipeline is played."""
+
+    subnet: int = 0
+    fallback: int = 0
+    failed: int = 0
+    attempts: int = 0
+    refused: int = 0
+    doomed: int = 0
+    latencies: list[float] = field(default_factory=list)
+    waited_s: float = 0.0
+    proven: list[float] = field(default_factory=list)
+    """When the tries started that served a user."""
 
 
 @dataclass(frozen=True, slots=True)

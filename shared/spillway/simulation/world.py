@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 
 from spillway.domain.controller import Action, Controller, Ended
@@ -13,7 +13,7 @@ from spillway.domain.warm_terms import WarmTerms
 from spillway.simulation.agenda import Agenda
 from spillway.simulation.hosted import HostedModel
 from spillway.simulation.load import Luck
-from spillway.simulation.played import Sample
+from spillway.simulation.played import Sample, Tally
 from spillway.simulation.scenario import PipelineLoad
 from spillway.simulation.subnet import Subnet, SubnetTry
 
@@ -46,22 +46,6 @@ class Instance:
 
     controller: Controller
     alarm: float = math.inf
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is counted while a pipeline is played."""
-
-    subnet: int = 0
-    fallback: int = 0
-    failed: int = 0
-    attempts: int = 0
-    refused: int = 0
-    doomed: int = 0
-    latencies: list[float] = field(default_factory=list)
-    waited_s: float = 0.0
-    proven: list[float] = field(default_factory=list)
-    """When the tries started that served a user."""
 
 
 class World:
