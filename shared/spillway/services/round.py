@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from spillway.domain.deadlines import WAIT_PART, Deadline, share
-from spillway.domain.outcomes import how_it_ended, kind_of
+from spillway.domain.outcomes import how_it_ended, kind_of, surely_unpaid
 from spillway.domain.requests import InferenceRequest, Prefer, Terms
 from spillway.domain.routes import Fallback
 from spillway.errors import ContextTooLong, MoneySpent, NobodyAnswered, NoCapacity, Overflow
@@ -197,7 +197,7 @@ class Round:
     def _rest(self, tried: Try, error: Overflow) -> None:
         if tried.fallback is None:
             return
-        if isinstance(error, NoCapacity) and tried.reservation:
+        if surely_unpaid(error) and tried.reservation:
             self._money.release(tried.reservation)
             self.record.usd -= tried.usd
         self._backends.rest(tried.fallback.place, error.retry_after_s)
